@@ -1,0 +1,8 @@
+//! The engine of livestore: schema, queries, SQLite state, reactive graph, store, leader and platforms.
+
+// The derives name this crate by its path, in here too.
+extern crate self as livestore_core;
+
+mod value;
+
+pub use value::Value;

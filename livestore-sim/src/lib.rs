@@ -1,0 +1,1 @@
+//! livestore-sim.
