@@ -1,0 +1,120 @@
+//! Appending: one transaction for events, the sessions' last `n`, documents and quarantine.
+
+use livestore_sync::{Commit, Head, PerLane};
+use rusqlite::{Connection, params};
+
+use super::{EventLog, LogError, open::lane_number, to_sql};
+
+/// What one transaction writes.
+#[derive(Debug, Default)]
+pub(crate) struct Append {
+    /// Commits to put at the end of their lanes, in this order.
+    pub(crate) commits: Vec<Commit>,
+    /// Commits that can't be applied, with the reason; their `n` count as seen.
+    pub(crate) quarantined: Vec<(Commit, String)>,
+    /// Latest values of documents: owner, name, JSON.
+    pub(crate) documents: Vec<(String, String, String)>,
+}
+
+impl EventLog {
+    /// Writes all of `append`, or nothing. When this returns Ok the rows are as durable as the storage makes them.
+    ///
+    /// # Errors
+    /// [`LogError::Storage`]; the log is then as before.
+    pub(crate) fn append(&mut self, append: &Append) -> Result<(), LogError> {
+        let storage = |source| LogError::Storage { file: self.file.clone(), source };
+        self.conn.execute_batch("begin immediate").map_err(storage)?;
+        let written = write(&self.conn, self.heads, append).and_then(|heads| {
+            self.conn.execute_batch("commit")?;
+            Ok(heads)
+        });
+        match written {
+            Ok(heads) => {
+                self.heads = heads;
+                let seen = append.commits.iter().chain(append.quarantined.iter().map(|(c, _)| c));
+                for commit in seen {
+                    let last = self.last.entry(commit.author()).or_default();
+                    *last = (*last).max(commit.last_n().get());
+                }
+                Ok(())
+            }
+            Err(source) => {
+                // After some errors (full disk) SQLite has rolled back by itself; then this one fails and says nothing new.
+                let _ = self.conn.execute_batch("rollback");
+                Err(storage(source))
+            }
+        }
+    }
+}
+
+fn write(
+    conn: &Connection,
+    mut heads: PerLane<Head>,
+    append: &Append,
+) -> rusqlite::Result<PerLane<Head>> {
+    let mut insert = conn.prepare_cached(
+        "insert into events (lane, number, client, tab, open, n, first_n, name, args, hash)
+         values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+    )?;
+    for commit in &append.commits {
+        for event in commit.events() {
+            let head = &mut heads[commit.lane()];
+            *head = head.then(event);
+            insert.execute(params![
+                lane_number(commit.lane()),
+                to_sql(head.number),
+                to_sql(event.id.client.0),
+                to_sql(event.id.session.tab.0),
+                to_sql(event.id.session.open),
+                to_sql(event.id.n.get()),
+                to_sql(commit.first_n().get()),
+                event.name,
+                event.args.as_str(),
+                head.hash.0.to_le_bytes(),
+            ])?;
+        }
+        see(conn, commit)?;
+    }
+    for (commit, reason) in &append.quarantined {
+        quarantine(conn, commit, reason)?;
+        see(conn, commit)?;
+    }
+    let mut document = conn.prepare_cached(
+        "insert into documents (owner, name, json) values (?1, ?2, ?3)
+         on conflict (owner, name) do update set json = excluded.json",
+    )?;
+    for (owner, name, json) in &append.documents {
+        document.execute([owner, name, json])?;
+    }
+    Ok(heads)
+}
+
+/// Remembers the commit's last `n` as its session's.
+fn see(conn: &Connection, commit: &Commit) -> rusqlite::Result<()> {
+    let author = commit.author();
+    conn.prepare_cached(
+        "insert into sessions (tab, open, last_n) values (?1, ?2, ?3)
+         on conflict (tab, open) do update set last_n = max(last_n, excluded.last_n)",
+    )?
+    .execute(params![to_sql(author.tab.0), to_sql(author.open), to_sql(commit.last_n().get())])
+    .map(drop)
+}
+
+fn quarantine(conn: &Connection, commit: &Commit, reason: &str) -> rusqlite::Result<()> {
+    let json = serde_json::to_string(commit)
+        .map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))?;
+    let author = commit.author();
+    conn.execute(
+        "insert or replace into quarantine (tab, open, first_n, lane, commit_json, reason)
+         values (?1, ?2, ?3, ?4, ?5, ?6)",
+        params![
+            to_sql(author.tab.0),
+            to_sql(author.open),
+            to_sql(commit.first_n().get()),
+            lane_number(commit.lane()),
+            json,
+            reason
+        ],
+    )
+    .map(drop)
+}

@@ -1,0 +1,50 @@
+//! What can be wrong with an eventlog.
+
+use livestore_sync::Lane;
+
+/// Why the eventlog can't be opened, read or written. Nothing was deleted or overwritten.
+#[derive(Debug, thiserror::Error)]
+pub enum LogError {
+    /// The file is something else.
+    #[error(
+        "`{file}` is not a livestore eventlog ({reason}); it was left untouched. Move it away, or open the store under another id or directory"
+    )]
+    NotALog {
+        /// The file.
+        file: String,
+        /// What it holds instead.
+        reason: String,
+    },
+    /// The file was written by a newer version of livestore.
+    #[error(
+        "`{file}` has eventlog format {found}, this version of the app reads up to {known}; it was left untouched. Update the app"
+    )]
+    NewerFormat {
+        /// The file.
+        file: String,
+        /// Its format.
+        found: i64,
+        /// The newest format this version reads.
+        known: i64,
+    },
+    /// Rows contradict each other.
+    #[error("`{file}` is damaged at event {number} of the {lane:?} lane: {reason}")]
+    Damaged {
+        /// The file.
+        file: String,
+        /// The lane.
+        lane: Lane,
+        /// The first bad event.
+        number: u64,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// SQLite or the storage below it refused.
+    #[error("the eventlog `{file}` could not be used: {source}")]
+    Storage {
+        /// The file.
+        file: String,
+        /// SQLite's error.
+        source: rusqlite::Error,
+    },
+}

@@ -1,0 +1,62 @@
+//! The eventlog: a client's truth, one SQLite database that only its leader opens.
+//!
+//! Both lanes, the last `n` of every session, the latest value of every document and the quarantine live here and
+//! change in one transaction ([`EventLog::append`]), so that after a crash they agree. The state is derived and lives
+//! elsewhere.
+//!
+//! Invariants:
+//! 1. A lane's numbers run from 1 without gaps; each row carries the chain hash of the lane up to it.
+//! 2. A commit's rows are adjacent and carry the same first `n`.
+//! 3. A session's last `n` is that of its last commit in the log or in quarantine, and never falls.
+//! 4. A file that is no eventlog, or one of a newer format, is never written to nor deleted.
+
+mod append;
+mod error;
+mod open;
+mod read;
+
+pub(crate) use append::Append;
+pub use error::LogError;
+
+use std::collections::BTreeMap;
+
+use livestore_sync::{Head, PerLane, SessionId};
+use rusqlite::Connection;
+
+/// The open eventlog.
+#[derive(Debug)]
+pub(crate) struct EventLog {
+    conn: Connection,
+    /// What error messages call it: a path or an OPFS name.
+    file: String,
+    heads: PerLane<Head>,
+    last: BTreeMap<SessionId, u64>,
+    term: u64,
+}
+
+impl EventLog {
+    /// How far each lane has come.
+    pub(crate) fn heads(&self) -> PerLane<Head> {
+        self.heads
+    }
+
+    /// The highest `n` of every session that has events here or in quarantine.
+    pub(crate) fn last(&self) -> &BTreeMap<SessionId, u64> {
+        &self.last
+    }
+
+    /// The number of this opening: each leader's is higher than all before it.
+    pub(crate) fn term(&self) -> u64 {
+        self.term
+    }
+}
+
+/// An id as SQLite's signed integer, bit by bit.
+fn to_sql(id: u64) -> i64 {
+    i64::from_ne_bytes(id.to_ne_bytes())
+}
+
+/// The inverse of [`to_sql`].
+fn from_sql(id: i64) -> u64 {
+    u64::from_ne_bytes(id.to_ne_bytes())
+}

@@ -1,0 +1,151 @@
+//! Opening: recognise the file, create its tables when it is new, and begin a term.
+
+use std::collections::BTreeMap;
+
+use livestore_sync::{ChainHash, Head, Lane, PerLane, SessionId, TabId};
+use rusqlite::{Connection, ErrorCode, OptionalExtension};
+
+use super::{EventLog, LogError, from_sql};
+
+/// "lslg": marks the file as an eventlog of livestore in SQLite's header.
+const APPLICATION_ID: i64 = 0x6c73_6c67;
+/// The format this version writes; also the newest it reads.
+const FORMAT: i64 = 1;
+/// How many sessions' last `n` are remembered. One row is made per opened tab that commits; journals of tabs that
+/// are older than so many others are treated as new sessions' would be.
+const SESSIONS_KEPT: i64 = 10_000;
+
+const TABLES: &str = "
+    create table events (
+        lane integer not null, number integer not null,
+        client integer not null, tab integer not null, open integer not null, n integer not null,
+        first_n integer not null, name text not null, args text not null, hash blob not null,
+        primary key (lane, number)
+    ) strict, without rowid;
+    create table sessions (
+        seen integer primary key, tab integer not null, open integer not null, last_n integer not null,
+        unique (tab, open)
+    ) strict;
+    create table documents (
+        owner text not null, name text not null, json text not null, primary key (owner, name)
+    ) strict, without rowid;
+    create table quarantine (
+        tab integer not null, open integer not null, first_n integer not null,
+        lane integer not null, commit_json text not null, reason text not null,
+        primary key (tab, open, first_n)
+    ) strict, without rowid;
+    create table states (hash integer primary key, opened_ms integer not null) strict;
+    create table meta (key text primary key not null, value integer not null) strict, without rowid;
+    insert into meta values ('term', 0), ('epoch', 0);
+";
+
+impl EventLog {
+    /// Opens the log in `conn`, a database that nobody else has open, and begins a new term.
+    ///
+    /// # Errors
+    /// [`LogError`] when it is not an eventlog, of a newer format, damaged, or when the storage refuses.
+    pub(crate) fn open(conn: Connection, file: &str) -> Result<Self, LogError> {
+        let refused = |source: rusqlite::Error| not_a_database(file, source);
+        recognise(&conn, file)?;
+        let term = begin_term(&conn).map_err(refused)?;
+        let mut heads = PerLane::default();
+        for lane in Lane::ALL {
+            heads[lane] = head(&conn, lane).map_err(refused)?;
+        }
+        let last = last_ns(&conn).map_err(refused)?;
+        Ok(Self { conn, file: file.to_owned(), heads, last, term })
+    }
+}
+
+fn recognise(conn: &Connection, file: &str) -> Result<(), LogError> {
+    let number = |sql| conn.query_row(sql, [], |row| row.get::<_, i64>(0));
+    let read = || -> rusqlite::Result<(i64, i64, i64)> {
+        Ok((
+            number("pragma application_id")?,
+            number("pragma user_version")?,
+            number("select count(*) from sqlite_schema")?,
+        ))
+    };
+    let (application, format, objects) = read().map_err(|source| not_a_database(file, source))?;
+    match (application, format, objects) {
+        (APPLICATION_ID, FORMAT, _) => Ok(()),
+        (APPLICATION_ID, found, _) => {
+            Err(LogError::NewerFormat { file: file.to_owned(), found, known: FORMAT })
+        }
+        (0, 0, 0) => create(conn).map_err(|source| not_a_database(file, source)),
+        _ => Err(LogError::NotALog {
+            file: file.to_owned(),
+            reason: format!("a SQLite database of another application ({application:#x})"),
+        }),
+    }
+}
+
+fn create(conn: &Connection) -> rusqlite::Result<()> {
+    conn.execute_batch("begin immediate")?;
+    let created = conn.execute_batch(TABLES).and_then(|()| {
+        conn.pragma_update(None, "application_id", APPLICATION_ID)?;
+        conn.pragma_update(None, "user_version", FORMAT)
+    });
+    match created {
+        Ok(()) => conn.execute_batch("commit"),
+        Err(error) => {
+            conn.execute_batch("rollback")?;
+            Err(error)
+        }
+    }
+}
+
+fn begin_term(conn: &Connection) -> rusqlite::Result<u64> {
+    conn.execute(
+        "delete from sessions where seen <= (select max(seen) from sessions) - ?1",
+        [SESSIONS_KEPT],
+    )?;
+    let term: i64 = conn.query_row(
+        "update meta set value = value + 1 where key = 'term' returning value",
+        [],
+        |row| row.get(0),
+    )?;
+    Ok(from_sql(term))
+}
+
+fn head(conn: &Connection, lane: Lane) -> rusqlite::Result<Head> {
+    conn.query_row(
+        "select number, hash from events where lane = ?1 order by number desc limit 1",
+        [lane_number(lane)],
+        |row| {
+            Ok(Head {
+                number: from_sql(row.get(0)?),
+                hash: ChainHash(u128::from_le_bytes(row.get(1)?)),
+            })
+        },
+    )
+    .optional()
+    .map(Option::unwrap_or_default)
+}
+
+fn last_ns(conn: &Connection) -> rusqlite::Result<BTreeMap<SessionId, u64>> {
+    conn.prepare("select tab, open, last_n from sessions")?
+        .query_map([], |row| {
+            let session =
+                SessionId { tab: TabId(from_sql(row.get(0)?)), open: from_sql(row.get(1)?) };
+            Ok((session, from_sql(row.get(2)?)))
+        })?
+        .collect()
+}
+
+/// A lane as it is stored.
+pub(super) fn lane_number(lane: Lane) -> i64 {
+    match lane {
+        Lane::Synced => 0,
+        Lane::ClientOnly => 1,
+    }
+}
+
+fn not_a_database(file: &str, source: rusqlite::Error) -> LogError {
+    match source.sqlite_error_code() {
+        Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => {
+            LogError::NotALog { file: file.to_owned(), reason: source.to_string() }
+        }
+        _ => LogError::Storage { file: file.to_owned(), source },
+    }
+}

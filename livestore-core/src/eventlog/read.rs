@@ -1,0 +1,140 @@
+//! Reading: commits from a head on, whether a head is ours, documents and quarantine.
+
+use std::num::NonZeroU64;
+
+use livestore_sync::{Args, ClientId, Commit, Event, EventId, Head, Lane, SessionId, TabId};
+use rusqlite::{OptionalExtension, Row};
+
+use super::{EventLog, LogError, from_sql, open::lane_number, to_sql};
+
+/// A row of `events`.
+struct Logged {
+    event: Event,
+    first_n: u64,
+    head: Head,
+}
+
+impl EventLog {
+    /// Whether the lane went through `head`: number and chain hash.
+    ///
+    /// # Errors
+    /// [`LogError::Storage`].
+    pub(crate) fn contains(&self, lane: Lane, head: Head) -> Result<bool, LogError> {
+        if head.number == 0 {
+            return Ok(head == Head::ZERO);
+        }
+        if head.number > self.heads[lane].number {
+            return Ok(false);
+        }
+        let hash: Option<[u8; 16]> = self
+            .conn
+            .prepare_cached("select hash from events where lane = ?1 and number = ?2")
+            .and_then(|mut statement| {
+                statement
+                    .query_row((lane_number(lane), to_sql(head.number)), |row| row.get(0))
+                    .optional()
+            })
+            .map_err(|source| self.storage(source))?;
+        Ok(hash == Some(head.hash.0.to_le_bytes()))
+    }
+
+    /// The commits that follow `from`, which must be in the lane, until their arguments exceed `max_bytes`; at least
+    /// one, if there is one.
+    ///
+    /// # Errors
+    /// [`LogError::Damaged`] when the rows contradict their hashes, [`LogError::Storage`].
+    pub(crate) fn read(
+        &self,
+        lane: Lane,
+        from: Head,
+        max_bytes: usize,
+    ) -> Result<Vec<Commit>, LogError> {
+        let mut commits = Vec::new();
+        let mut open: Vec<Event> = Vec::new();
+        let mut open_first_n = 0;
+        let mut head = from;
+        let mut bytes = 0;
+        let mut statement = self
+            .conn
+            .prepare_cached(
+                "select client, tab, open, n, first_n, name, args, number, hash from events
+                 where lane = ?1 and number > ?2 order by number",
+            )
+            .map_err(|source| self.storage(source))?;
+        let mut rows = statement
+            .query((lane_number(lane), to_sql(from.number)))
+            .map_err(|source| self.storage(source))?;
+        while let Some(row) = rows.next().map_err(|source| self.storage(source))? {
+            let logged =
+                decode(row).map_err(|reason| self.damaged(lane, head.number + 1, reason))?;
+            head = head.then(&logged.event);
+            if head != logged.head {
+                return Err(self.damaged(
+                    lane,
+                    head.number,
+                    "its chain hash does not fit".to_owned(),
+                ));
+            }
+            let continues = open.first().is_some_and(|first| {
+                first.id.session == logged.event.id.session && open_first_n == logged.first_n
+            });
+            if !continues && !open.is_empty() {
+                commits.push(self.close(lane, head.number - 1, std::mem::take(&mut open))?);
+                if bytes >= max_bytes {
+                    return Ok(commits);
+                }
+            }
+            bytes += logged.event.args.as_str().len() + logged.event.name.len();
+            open_first_n = logged.first_n;
+            open.push(logged.event);
+        }
+        if !open.is_empty() {
+            commits.push(self.close(lane, head.number, open)?);
+        }
+        Ok(commits)
+    }
+
+    /// Every document: owner, name, JSON.
+    ///
+    /// # Errors
+    /// [`LogError::Storage`].
+    pub(crate) fn documents(&self) -> Result<Vec<(String, String, String)>, LogError> {
+        let read = || -> rusqlite::Result<Vec<_>> {
+            self.conn
+                .prepare_cached("select owner, name, json from documents")?
+                .query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
+                .collect()
+        };
+        read().map_err(|source| self.storage(source))
+    }
+
+    fn close(&self, lane: Lane, number: u64, events: Vec<Event>) -> Result<Commit, LogError> {
+        Commit::new(lane, events).map_err(|error| self.damaged(lane, number, error.to_string()))
+    }
+
+    fn damaged(&self, lane: Lane, number: u64, reason: String) -> LogError {
+        LogError::Damaged { file: self.file.clone(), lane, number, reason }
+    }
+
+    fn storage(&self, source: rusqlite::Error) -> LogError {
+        LogError::Storage { file: self.file.clone(), source }
+    }
+}
+
+fn decode(row: &Row<'_>) -> Result<Logged, String> {
+    let id =
+        |index: usize| row.get::<_, i64>(index).map(from_sql).map_err(|error| error.to_string());
+    let text = |index: usize| row.get::<_, String>(index).map_err(|error| error.to_string());
+    let session = SessionId { tab: TabId(id(1)?), open: id(2)? };
+    let n = NonZeroU64::new(id(3)?).ok_or("its n is 0")?;
+    let hash: [u8; 16] = row.get(8).map_err(|error| error.to_string())?;
+    Ok(Logged {
+        event: Event {
+            id: EventId { client: ClientId(id(0)?), session, n },
+            name: text(5)?.into(),
+            args: Args::try_from(text(6)?).map_err(|error| error.to_string())?,
+        },
+        first_n: id(4)?,
+        head: Head { number: id(7)?, hash: livestore_sync::ChainHash(u128::from_le_bytes(hash)) },
+    })
+}
