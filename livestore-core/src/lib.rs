@@ -4,7 +4,21 @@
 extern crate self as livestore_core;
 
 mod eventlog;
+mod query;
+mod schema;
 mod value;
 
+#[doc(hidden)]
+pub mod __private;
+
 pub use eventlog::LogError;
+pub use query::{Params, QueryError, SqlError};
+pub use schema::{
+    Bind, BlobStorage, ClientDocument, ColumnDef, ColumnError, ColumnType, DefaultDef, DocumentDef,
+    DocumentOwner, EncodeError, EncodedCommit, EncodedEvent, EventDef, EventSet, FromRow,
+    HasDocument, HasEvents, HasTable, IndexDef, IntegerStorage, IntoColumn, IntoCommit, Json,
+    Materialize, MaterializeError, MaterializeFn, RealStorage, RowReader, Schema, SchemaDef,
+    SchemaError, SqlType, Storage, Table, TableDef, TableStatements, TextStorage, TypeMismatch,
+    Writes, as_string,
+};
 pub use value::Value;

@@ -1,0 +1,381 @@
+//! [`SchemaDef`]: a whole schema as data, validated when it is built, with a hash that names it.
+//!
+//! The hash decides whether a state file fits an app, so its bytes are a format of our own: xxh3 over length-prefixed
+//! names in an order that doesn't depend on how the app lists them.
+
+use std::collections::{HashMap, HashSet};
+
+use livestore_sync::Lane;
+use xxhash_rust::xxh3::Xxh3;
+
+use super::def::{DefaultDef, DocumentDef, DocumentOwner, EventDef, SqlType, TableDef};
+
+/// An app's tables, events and documents; implemented by `#[derive(Schema)]`.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a schema",
+    note = "put `#[derive(Schema)]` on it"
+)]
+pub trait Schema: Sized + Send + Sync + 'static {
+    /// The schema as data, built and validated at the first call.
+    ///
+    /// # Errors
+    /// [`SchemaError`] when the app's definitions contradict each other.
+    fn def() -> Result<&'static SchemaDef, SchemaError>;
+}
+
+/// Definitions that contradict each other.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum SchemaError {
+    /// Two tables of one name (SQLite doesn't tell case apart).
+    #[error("the schema names the table `{0}` twice")]
+    DuplicateTable(String),
+    /// Two events of one name.
+    #[error("the schema names the event `{0}` twice")]
+    DuplicateEvent(String),
+    /// Two documents of one name.
+    #[error("the schema names the document `{0}` twice")]
+    DuplicateDocument(String),
+    /// Two columns of one name.
+    #[error("the table `{table}` names the column `{column}` twice")]
+    DuplicateColumn {
+        /// The table.
+        table: String,
+        /// The column.
+        column: String,
+    },
+    /// Two indexes over the same columns.
+    #[error("the table `{table}` has the index `{index}` twice")]
+    DuplicateIndex {
+        /// The table.
+        table: String,
+        /// The index.
+        index: String,
+    },
+    /// A key or index over a column that doesn't exist, or over none.
+    #[error("{place} of the table `{table}` names the column `{column}`, which it doesn't have")]
+    MissingColumn {
+        /// The table.
+        table: String,
+        /// The primary key or an index.
+        place: &'static str,
+        /// The column; empty when none is named.
+        column: String,
+    },
+    /// A key that may be `NULL`.
+    #[error(
+        "the primary key `{column}` of the table `{table}` may be NULL: a key column can't be an `Option`"
+    )]
+    NullableKey {
+        /// The table.
+        table: String,
+        /// The column.
+        column: String,
+    },
+    /// A name that is not ours to give.
+    #[error(
+        "`{0}` can't name a table or column: use letters, digits and `_`, not first a digit, and neither `sqlite_` nor `livestore_` before a table's name"
+    )]
+    InvalidName(String),
+}
+
+/// A schema as data. It can't hold two tables, events or documents of one name, nor a table without a key.
+#[derive(Debug)]
+pub struct SchemaDef {
+    tables: Vec<&'static TableDef>,
+    events: Vec<EventDef>,
+    documents: Vec<&'static DocumentDef>,
+    event_places: HashMap<&'static str, usize>,
+    hash: u64,
+}
+
+impl SchemaDef {
+    /// Validates definitions. `materializers` is the version the app gives to its materializers' behaviour.
+    ///
+    /// # Errors
+    /// [`SchemaError`] when they contradict each other.
+    pub fn new(
+        tables: &[&'static TableDef],
+        events: &[&[EventDef]],
+        documents: &[&'static DocumentDef],
+        materializers: u32,
+    ) -> Result<Self, SchemaError> {
+        let mut names = HashSet::new();
+        for table in tables {
+            check_table(table)?;
+            if !names.insert(table.name.to_ascii_lowercase()) {
+                return Err(SchemaError::DuplicateTable(table.name.to_owned()));
+            }
+        }
+        let events: Vec<EventDef> = events.concat();
+        let mut event_places = HashMap::new();
+        for (place, event) in events.iter().enumerate() {
+            if event_places.insert(event.name, place).is_some() {
+                return Err(SchemaError::DuplicateEvent(event.name.to_owned()));
+            }
+        }
+        let mut names = HashSet::new();
+        for document in documents {
+            if !names.insert(document.name) {
+                return Err(SchemaError::DuplicateDocument(document.name.to_owned()));
+            }
+        }
+        let (tables, documents) = (tables.to_vec(), documents.to_vec());
+        let hash = hash(&tables, &events, &documents, materializers);
+        Ok(Self { tables, events, documents, event_places, hash })
+    }
+
+    /// The tables, as the app lists them.
+    pub fn tables(&self) -> &[&'static TableDef] {
+        &self.tables
+    }
+
+    /// The events of all event sets.
+    pub fn events(&self) -> &[EventDef] {
+        &self.events
+    }
+
+    /// The client documents.
+    pub fn documents(&self) -> &[&'static DocumentDef] {
+        &self.documents
+    }
+
+    /// The table of this name.
+    pub fn table(&self, name: &str) -> Option<&'static TableDef> {
+        self.tables.iter().copied().find(|table| table.name == name)
+    }
+
+    /// The event of this name.
+    pub fn event(&self, name: &str) -> Option<&EventDef> {
+        self.event_places.get(name).map(|&place| &self.events[place])
+    }
+
+    /// The document of this name.
+    pub fn document(&self, name: &str) -> Option<&'static DocumentDef> {
+        self.documents.iter().copied().find(|document| document.name == name)
+    }
+
+    /// What names the schema: tables, columns, keys, indexes, events, documents and the materializers' version.
+    pub fn hash(&self) -> u64 {
+        self.hash
+    }
+
+    /// The statements that make all tables and indexes.
+    pub fn ddl(&self) -> Vec<String> {
+        self.tables.iter().flat_map(|table| table.ddl()).collect()
+    }
+}
+
+fn valid_name(name: &str) -> bool {
+    let first = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
+    first && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
+}
+
+fn check_table(table: &TableDef) -> Result<(), SchemaError> {
+    let lower = table.name.to_ascii_lowercase();
+    if !valid_name(table.name) || lower.starts_with("sqlite_") || lower.starts_with("livestore_") {
+        return Err(SchemaError::InvalidName(table.name.to_owned()));
+    }
+    let mut names = HashSet::new();
+    for column in table.columns {
+        if !valid_name(column.name) {
+            return Err(SchemaError::InvalidName(column.name.to_owned()));
+        }
+        if !names.insert(column.name.to_ascii_lowercase()) {
+            return Err(SchemaError::DuplicateColumn {
+                table: table.name.to_owned(),
+                column: column.name.to_owned(),
+            });
+        }
+    }
+    check_columns(table, "the primary key", table.primary_key)?;
+    for &key in table.primary_key {
+        if table.column(key).is_some_and(|column| column.nullable) {
+            return Err(SchemaError::NullableKey {
+                table: table.name.to_owned(),
+                column: key.to_owned(),
+            });
+        }
+    }
+    let mut names = HashSet::new();
+    for index in table.indexes {
+        check_columns(table, "an index", index.columns)?;
+        if !names.insert(index.name(table.name)) {
+            return Err(SchemaError::DuplicateIndex {
+                table: table.name.to_owned(),
+                index: index.name(table.name),
+            });
+        }
+    }
+    Ok(())
+}
+
+fn check_columns(
+    table: &TableDef,
+    place: &'static str,
+    columns: &[&str],
+) -> Result<(), SchemaError> {
+    let missing = if columns.is_empty() {
+        Some("")
+    } else {
+        columns.iter().copied().find(|&column| table.column(column).is_none())
+    };
+    match missing {
+        None => Ok(()),
+        Some(column) => Err(SchemaError::MissingColumn {
+            table: table.name.to_owned(),
+            place,
+            column: column.to_owned(),
+        }),
+    }
+}
+
+/// Feeds parts to the hash so that no two sequences of parts are the same bytes.
+struct Canonical(Xxh3);
+
+impl Canonical {
+    fn number(&mut self, number: u64) {
+        self.0.update(&number.to_le_bytes());
+    }
+
+    fn text(&mut self, text: &str) {
+        self.number(text.len() as u64);
+        self.0.update(text.as_bytes());
+    }
+
+    fn texts(&mut self, texts: &[&str]) {
+        self.number(texts.len() as u64);
+        texts.iter().for_each(|text| self.text(text));
+    }
+
+    fn lane(&mut self, lane: Lane) {
+        self.number(match lane {
+            Lane::Synced => 0,
+            Lane::ClientOnly => 1,
+        });
+    }
+
+    fn table(&mut self, table: &TableDef) {
+        self.text(table.name);
+        self.lane(table.lane);
+        self.number(table.columns.len() as u64);
+        for column in table.columns {
+            self.text(column.name);
+            self.number(match column.sql_type {
+                SqlType::Integer => 0,
+                SqlType::Real => 1,
+                SqlType::Text => 2,
+                SqlType::Blob => 3,
+            });
+            self.number(u64::from(column.nullable));
+            match column.default {
+                None => self.number(0),
+                Some(DefaultDef::Integer(integer)) => self.text(&format!("i{integer}")),
+                Some(DefaultDef::Real(real)) => self.text(&format!("r{:x}", real.to_bits())),
+                Some(DefaultDef::Text(text)) => self.text(&format!("t{text}")),
+            }
+        }
+        self.texts(table.primary_key);
+        let mut indexes: Vec<_> =
+            table.indexes.iter().map(|index| index.name(table.name)).collect();
+        indexes.sort_unstable();
+        self.texts(&indexes.iter().map(String::as_str).collect::<Vec<_>>());
+    }
+}
+
+fn hash(
+    tables: &[&TableDef],
+    events: &[EventDef],
+    documents: &[&DocumentDef],
+    materializers: u32,
+) -> u64 {
+    /// Stepped when the canonical form itself changes, or the SQL that tables become.
+    const FORM: u64 = 1;
+    let mut canonical = Canonical(Xxh3::new());
+    canonical.number(FORM);
+    canonical.number(u64::from(materializers));
+    let mut tables = tables.to_vec();
+    tables.sort_unstable_by_key(|table| table.name);
+    canonical.number(tables.len() as u64);
+    tables.iter().for_each(|table| canonical.table(table));
+    let mut events: Vec<_> = events.iter().map(|event| (event.name, event.lane)).collect();
+    events.sort_unstable();
+    canonical.number(events.len() as u64);
+    for (name, lane) in events {
+        canonical.text(name);
+        canonical.lane(lane);
+    }
+    let mut documents = documents.to_vec();
+    documents.sort_unstable_by_key(|document| document.name);
+    canonical.number(documents.len() as u64);
+    for document in documents {
+        canonical.text(document.name);
+        canonical.number(match document.owner {
+            DocumentOwner::Tab => 0,
+            DocumentOwner::Client => 1,
+        });
+    }
+    canonical.0.digest()
+}
+
+/// Fails the build when two names are the same; `what` is the sentence before the name.
+pub(crate) const fn assert_unique_names(what: &str, names: &[&str]) {
+    let mut left = 0;
+    while left < names.len() {
+        let mut right = left + 1;
+        while right < names.len() {
+            if same(names[left], names[right]) {
+                fail(what, names[left]);
+            }
+            right += 1;
+        }
+        left += 1;
+    }
+}
+
+/// Fails the build when two events of several sets have one name.
+pub(crate) const fn assert_unique_events(sets: &[&[EventDef]]) {
+    let mut set = 0;
+    while set < sets.len() {
+        let mut other = set + 1;
+        while other < sets.len() {
+            let mut left = 0;
+            while left < sets[set].len() {
+                let mut right = 0;
+                while right < sets[other].len() {
+                    if same(sets[set][left].name, sets[other][right].name) {
+                        fail("the schema names an event twice: ", sets[set][left].name);
+                    }
+                    right += 1;
+                }
+                left += 1;
+            }
+            other += 1;
+        }
+        set += 1;
+    }
+}
+
+const fn same(left: &str, right: &str) -> bool {
+    left.as_bytes().eq_ignore_ascii_case(right.as_bytes())
+}
+
+/// Panics with both texts; a constant's panic takes one string only.
+const fn fail(what: &str, name: &str) -> ! {
+    let mut message = [0; 256];
+    let mut len = 0;
+    let parts = [what.as_bytes(), name.as_bytes()];
+    let mut part = 0;
+    while part < parts.len() {
+        let mut byte = 0;
+        while byte < parts[part].len() && len < message.len() {
+            message[len] = parts[part][byte];
+            len += 1;
+            byte += 1;
+        }
+        part += 1;
+    }
+    match std::str::from_utf8(message.split_at(len).0) {
+        Ok(message) => panic!("{}", message),
+        Err(_) => panic!("the schema holds a name twice"),
+    }
+}
