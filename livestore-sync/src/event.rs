@@ -124,7 +124,9 @@ pub enum InvalidArgs {
     #[error("the arguments are not JSON: {0}")]
     Json(String),
     /// A number that another peer may read differently.
-    #[error("the number {0} is beyond ±(2^53-1) and would change on the way to a JavaScript peer: store it as a string")]
+    #[error(
+        "the number {0} is beyond ±(2^53-1) and would change on the way to a JavaScript peer: store it as a string"
+    )]
     InexactNumber(String),
     /// Larger than any backend takes.
     #[error("the arguments are {bytes} bytes of JSON; the limit is 880000")]
@@ -219,6 +221,28 @@ impl Commit {
     /// Its last event's `n`.
     pub fn last_n(&self) -> NonZeroU64 {
         self.events[self.events.len() - 1].id.n
+    }
+
+    /// The id of its last event.
+    pub fn last_id(&self) -> EventId {
+        self.events[self.events.len() - 1].id
+    }
+
+    /// About how many bytes it takes in a message, a journal or a log.
+    pub fn bytes(&self) -> usize {
+        const ID_BYTES: usize = 32;
+        let of_event = |event: &Event| ID_BYTES + event.name.len() + event.args.as_str().len();
+        self.events.iter().map(of_event).sum()
+    }
+
+    /// What is left of it without its first `count` events; `None` when nothing is.
+    #[must_use]
+    pub fn without_first(&self, count: usize) -> Option<Self> {
+        match count {
+            0 => Some(self.clone()),
+            _ if count >= self.events.len() => None,
+            _ => Some(Self { lane: self.lane, events: self.events[count..].into() }),
+        }
     }
 }
 

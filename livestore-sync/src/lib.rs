@@ -3,10 +3,28 @@
 //! Pure: inputs in, outputs out, time as a parameter. No IO, no async, no clock, no randomness, so a seeded simulator
 //! can drive every interleaving in one thread.
 
+mod document;
 mod event;
 mod head;
 mod id;
+mod journal;
+mod leader;
+mod limits;
+mod merge;
+mod message;
+mod pending;
+mod session;
 
+pub use document::{Document, DocumentKey, DocumentOwner};
 pub use event::{Args, Commit, Event, InvalidArgs, InvalidCommit, Lane, PerLane};
 pub use head::{ChainHash, Head};
 pub use id::{ClientId, EventId, InvalidId, SessionId, StoreId, TabId};
+pub use journal::{InvalidJournal, Journal};
+pub use leader::{Group, Leader, LeaderConfig, LeaderStorage, Outgoing, Recipients};
+pub use limits::Limits;
+pub use merge::{Merge, MergeError, merge};
+pub use message::{
+    Attach, Attached, Fence, PROTOCOL, Push, Refused, SnapshotChunk, Tail, ToLeader, ToSession,
+};
+pub use pending::{OutOfSequence, Pending};
+pub use session::{CommitRefused, LeaderStatus, Outcome, Session, SessionConfig, Settled, Work};

@@ -1,0 +1,75 @@
+//! The journal: what a session writes where a synchronous write survives when its page hides.
+//!
+//! A journal is foreign input when it comes back (other code shares `localStorage`), so [`Journal::check`] runs before
+//! anything of it is adopted. Adopting one twice, or one that is out of date, is harmless: the leader takes each
+//! author's `n` once.
+//!
+//! Deliberately not here: where it is kept, and who owns that place when.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    document::Document,
+    event::Commit,
+    id::{ClientId, EventId, SessionId},
+};
+
+/// What of a session the leader has not acknowledged.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Journal {
+    /// Whose.
+    pub author: SessionId,
+    /// Up to which `n` the leader has acknowledged.
+    pub acknowledged: u64,
+    /// The commits after that, ascending.
+    pub commits: Vec<Commit>,
+    /// Document values that the leader has not saved.
+    pub documents: Vec<Document>,
+}
+
+/// A journal that no session wrote like this.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum InvalidJournal {
+    /// A commit of somebody else.
+    #[error("the journal of session {author} holds commit {commit}")]
+    Foreign {
+        /// Whose journal.
+        author: SessionId,
+        /// The commit's name.
+        commit: EventId,
+    },
+    /// Commits are missing, repeated or out of order.
+    #[error("commit {commit} does not follow n = {before} in the journal")]
+    Gap {
+        /// The commit's name.
+        commit: EventId,
+        /// The `n` before it.
+        before: u64,
+    },
+}
+
+impl Journal {
+    /// Checks that the commits are `client`'s and the author's, and ascend without gaps.
+    ///
+    /// # Errors
+    /// [`InvalidJournal`] names the first commit that does not fit.
+    pub fn check(&self, client: ClientId) -> Result<(), InvalidJournal> {
+        let mut before = None;
+        for commit in &self.commits {
+            let id = commit.id();
+            if id.client != client || id.session != self.author {
+                return Err(InvalidJournal::Foreign { author: self.author, commit: id });
+            }
+            let fits = match before {
+                None => commit.first_n().get() > self.acknowledged,
+                Some(before) => before + 1 == commit.first_n().get(),
+            };
+            if !fits {
+                let before = before.unwrap_or(self.acknowledged);
+                return Err(InvalidJournal::Gap { commit: id, before });
+            }
+            before = Some(commit.last_n().get());
+        }
+        Ok(())
+    }
+}

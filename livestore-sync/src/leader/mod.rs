@@ -1,0 +1,445 @@
+//! The leader machine, its side towards the sessions: it orders what they push, and tells everyone what it wrote.
+//!
+//! The leader never refuses a push as stale: it appends at its own head whatever the session had seen, which is what
+//! a rebase by the session would do. So two busy sessions can't starve each other.
+//!
+//! The driver owns two databases. One round: [`Leader::next_group`]; begin on the state; apply each commit in a
+//! savepoint and note those that fail deterministically; write the log in one transaction (the accepted commits from
+//! [`Group::parent`] on, [`Group::last`], the documents, the quarantine); commit the state; [`Leader::finish`]; then
+//! [`Leader::poll_send`] until there is nothing to send. [`Leader::receive`] is not called between the two.
+//!
+//! Invariants:
+//! 1. `heads` and `last` are those of the log: they change only in [`Leader::finish`].
+//! 2. Of each author `last ≤ accepted`, and what waits of it is exactly `last + 1 ..= accepted`, ascending (a gap
+//!    stands only where the author says that the log has lost an acknowledged stretch).
+//! 3. Waiting commits are bounded by [`Limits`]; what does not fit is dropped, and its sender sends it again.
+//! 4. Only attached sessions are told news; whoever is told has been told everything before.
+//!
+//! Deliberately not here: reading and writing ([`LeaderStorage`] reads, the driver writes), the backend.
+
+mod attach;
+mod intake;
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    sync::Arc,
+    time::Duration,
+};
+
+use crate::{
+    document::{Document, DocumentKey},
+    event::{Commit, Lane, PerLane},
+    head::Head,
+    id::{ClientId, EventId, SessionId},
+    limits::Limits,
+    message::{Fence, PROTOCOL, Refused, Tail, ToLeader, ToSession},
+};
+use attach::Transfer;
+use intake::Intake;
+
+/// Who a leader is, and what its log holds when it starts.
+#[derive(Clone, Debug)]
+pub struct LeaderConfig {
+    /// Its client.
+    pub client: ClientId,
+    /// The protocol it speaks: [`PROTOCOL`].
+    pub protocol: u32,
+    /// The hash of its schema.
+    pub schema: u64,
+    /// Its term, greater than that of every leader before it and already persisted; and the log's epoch.
+    pub fence: Fence,
+    /// How far the log goes.
+    pub heads: PerLane<Head>,
+    /// Bounds and time-outs.
+    pub limits: Limits,
+}
+
+impl LeaderConfig {
+    /// The configuration of an app's leader.
+    pub fn new(client: ClientId, schema: u64, fence: Fence, heads: PerLane<Head>) -> Self {
+        Self { client, protocol: PROTOCOL, schema, fence, heads, limits: Limits::default() }
+    }
+}
+
+/// What the machine reads of the driver's databases; always as of the last [`Leader::finish`].
+pub trait LeaderStorage {
+    /// Why a read failed.
+    type Error;
+
+    /// The last `n` of `author` in the log or in quarantine; 0 when there is none.
+    ///
+    /// # Errors
+    /// The storage's.
+    fn last_n(&self, author: SessionId) -> Result<u64, Self::Error>;
+
+    /// Whether the log's event number `head.number` carries the hash `head.hash`. ([`Head::ZERO`] and the log's own
+    /// head are not asked for.)
+    ///
+    /// # Errors
+    /// The storage's.
+    fn holds(&self, lane: Lane, head: Head) -> Result<bool, Self::Error>;
+
+    /// The commits after `head`, which the log holds: as many whole ones as fit into `max_bytes`, at least one.
+    ///
+    /// # Errors
+    /// The storage's.
+    fn tail(&self, lane: Lane, head: Head, max_bytes: usize) -> Result<Vec<Commit>, Self::Error>;
+
+    /// `author`'s commits in quarantine with a first `n` of at least `from`.
+    ///
+    /// # Errors
+    /// The storage's.
+    fn refused(&self, author: SessionId, from: u64) -> Result<Vec<Refused>, Self::Error>;
+
+    /// The saved documents of the client and of `session`'s tab.
+    ///
+    /// # Errors
+    /// The storage's.
+    fn documents(&self, session: SessionId) -> Result<Vec<Document>, Self::Error>;
+
+    /// The state as bytes for another session of this schema; `None` when there is none to give, and sessions fold
+    /// the log.
+    ///
+    /// # Errors
+    /// The storage's.
+    fn snapshot(&self) -> Result<Option<Arc<[u8]>>, Self::Error>;
+}
+
+/// What the driver writes in one transaction of the log.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Group {
+    /// Where the log stands.
+    pub parent: PerLane<Head>,
+    /// To apply and append, in this order; those that fail go to quarantine instead.
+    pub commits: Vec<Commit>,
+    /// The last `n` of each author afterwards, whether its commits were appended or refused.
+    pub last: Vec<(SessionId, u64)>,
+    /// The new values of documents.
+    pub documents: Vec<Document>,
+}
+
+/// A message and where it goes.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Outgoing {
+    /// Where.
+    pub to: Recipients,
+    /// What.
+    pub message: ToSession,
+}
+
+/// Where a message goes.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Recipients {
+    /// Everyone who listens, attached or not.
+    Everyone,
+    /// These sessions, at least one.
+    Sessions(Vec<SessionId>),
+}
+
+/// A document waiting to be written, and who waits for the word.
+#[derive(Clone, Debug)]
+struct WaitingDocument {
+    document: Document,
+    setters: Vec<(SessionId, u64)>,
+}
+
+/// One leader.
+#[derive(Clone, Debug)]
+pub struct Leader {
+    config: LeaderConfig,
+    heads: PerLane<Head>,
+    intake: Intake,
+    documents: BTreeMap<DocumentKey, WaitingDocument>,
+    /// The newest version of each document that each attached session has sent.
+    versions: BTreeMap<(SessionId, DocumentKey), u64>,
+    group: Option<(Vec<Commit>, BTreeMap<DocumentKey, WaitingDocument>)>,
+    /// When each attached session was last heard.
+    attached: BTreeMap<SessionId, Duration>,
+    transfers: BTreeMap<SessionId, Transfer>,
+    snapshots: u64,
+    stalled: Option<(Arc<str>, Duration)>,
+    outgoing: VecDeque<Outgoing>,
+}
+
+impl Leader {
+    /// A leader on an opened log; it announces itself.
+    pub fn new(config: LeaderConfig) -> Self {
+        let announce = ToSession::Announce {
+            fence: config.fence,
+            protocol: config.protocol,
+            schema: config.schema,
+        };
+        Self {
+            heads: config.heads,
+            intake: Intake::default(),
+            documents: BTreeMap::new(),
+            versions: BTreeMap::new(),
+            group: None,
+            attached: BTreeMap::new(),
+            transfers: BTreeMap::new(),
+            snapshots: 0,
+            stalled: None,
+            outgoing: VecDeque::from([Outgoing { to: Recipients::Everyone, message: announce }]),
+            config,
+        }
+    }
+
+    /// How far the log goes.
+    pub fn heads(&self) -> PerLane<Head> {
+        self.heads
+    }
+
+    /// The leader's term and epoch.
+    pub fn fence(&self) -> Fence {
+        self.config.fence
+    }
+
+    /// The sessions that are told news.
+    pub fn attached(&self) -> impl Iterator<Item = SessionId> + '_ {
+        self.attached.keys().copied()
+    }
+
+    /// How many commits and documents wait to be written.
+    pub fn waiting(&self) -> usize {
+        self.intake.len() + self.documents.len()
+    }
+
+    /// The next message. Poll until `None` after [`Leader::new`], [`Leader::receive`] and [`Leader::finish`].
+    #[must_use]
+    pub fn poll_send(&mut self) -> Option<Outgoing> {
+        self.outgoing.pop_front()
+    }
+
+    /// Takes a message of a session.
+    ///
+    /// # Errors
+    /// The storage's when a read failed. The message counts as lost: its sender asks again.
+    pub fn receive<S: LeaderStorage>(
+        &mut self,
+        now: Duration,
+        message: ToLeader,
+        storage: &S,
+    ) -> Result<(), S::Error> {
+        let from = message.from();
+        self.forget_silent(now);
+        if let Some(heard) = self.attached.get_mut(&from) {
+            *heard = now;
+        }
+        match message {
+            ToLeader::Attach(attach) => return self.on_attach(now, &attach, storage),
+            ToLeader::Leave { .. } => self.forget(from),
+            ToLeader::SnapshotAck { fence, snapshot, received, .. } => {
+                self.on_snapshot_ack(now, from, fence, snapshot, received);
+            }
+            ToLeader::Push(push) => {
+                if self.knows(from, push.fence) && !self.is_beyond_log(push.parent) {
+                    return self.on_push(push, storage);
+                }
+                self.reattach(from);
+            }
+            ToLeader::SetDocument { fence, document, version, .. } => {
+                if self.knows(from, fence) {
+                    self.on_set_document(from, document, version);
+                } else {
+                    self.reattach(from);
+                }
+            }
+            ToLeader::Ping { fence, .. } => {
+                if self.knows(from, fence) {
+                    self.on_ping(from);
+                } else {
+                    self.reattach(from);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether `from` is attached to this very leader.
+    fn knows(&self, from: SessionId, fence: Fence) -> bool {
+        fence == self.config.fence && self.attached.contains_key(&from)
+    }
+
+    /// Whether a session claims to have seen what this log never held.
+    fn is_beyond_log(&self, parent: PerLane<Head>) -> bool {
+        Lane::ALL.into_iter().any(|lane| {
+            let (theirs, ours) = (parent[lane], self.heads[lane]);
+            theirs.number > ours.number || (theirs.number == ours.number && theirs != ours)
+        })
+    }
+
+    fn reattach(&mut self, session: SessionId) {
+        self.forget(session);
+        self.send(session, ToSession::Reattach { fence: self.config.fence });
+    }
+
+    fn on_ping(&mut self, from: SessionId) {
+        let fence = self.config.fence;
+        let answer = match &self.stalled {
+            Some((reason, _)) => ToSession::Stalled { fence, reason: reason.clone() },
+            None => ToSession::Pong { fence, heads: self.heads },
+        };
+        self.send(from, answer);
+    }
+
+    fn on_set_document(&mut self, from: SessionId, document: Document, version: u64) {
+        let newest = self.versions.entry((from, document.key.clone())).or_insert(0);
+        if version < *newest {
+            return;
+        }
+        *newest = version;
+        let key = document.key.clone();
+        let waiting = self
+            .documents
+            .entry(key)
+            .or_insert_with(|| WaitingDocument { document: document.clone(), setters: Vec::new() });
+        waiting.document = document;
+        waiting.setters.retain(|(setter, _)| *setter != from);
+        waiting.setters.push((from, version));
+    }
+
+    /// What to write next; `None` when nothing waits, or while the storage is given a rest. The driver answers with
+    /// [`Leader::finish`] before it does anything else with the machine.
+    #[must_use]
+    pub fn next_group(&mut self, now: Duration) -> Option<Group> {
+        if self.group.is_some() || self.poll_timeout().is_some_and(|due| due > now) {
+            return None;
+        }
+        let commits = self.intake.next_group(&self.config.limits);
+        let waiting = std::mem::take(&mut self.documents);
+        if commits.is_empty() && waiting.is_empty() {
+            return None;
+        }
+        let mut last: BTreeMap<SessionId, u64> = BTreeMap::new();
+        for commit in &commits {
+            last.insert(commit.author(), commit.last_n().get());
+        }
+        let group = Group {
+            parent: self.heads,
+            commits: commits.clone(),
+            last: last.into_iter().collect(),
+            documents: waiting.values().map(|waiting| waiting.document.clone()).collect(),
+        };
+        self.group = Some((commits, waiting));
+        Some(group)
+    }
+
+    /// When to call [`Leader::next_group`] again although nothing has arrived.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Duration> {
+        self.stalled.as_ref().map(|(_, due)| *due)
+    }
+
+    /// Takes what became of the group: written, but for the refused commits; or not written, for a reason that may
+    /// pass (full disk, I/O error), and then it is tried again.
+    pub fn finish(&mut self, now: Duration, outcome: Result<Vec<Refused>, Arc<str>>) {
+        let Some((commits, documents)) = self.group.take() else { return };
+        let fence = self.config.fence;
+        match outcome {
+            Err(reason) => {
+                self.intake.put_back(commits);
+                for (key, mut old) in documents {
+                    // A value that has arrived since is newer.
+                    let newer = self.documents.remove(&key);
+                    if let Some(newer) = newer {
+                        old.document = newer.document;
+                        let came = newer.setters;
+                        old.setters.retain(|(setter, _)| came.iter().all(|(s, _)| s != setter));
+                        old.setters.extend(came);
+                    }
+                    self.documents.insert(key, old);
+                }
+                let due = now + self.config.limits.stalled;
+                let first = self.stalled.replace((reason.clone(), due)).is_none();
+                if first {
+                    self.broadcast(ToSession::Stalled { fence, reason });
+                }
+            }
+            Ok(refused) => {
+                self.stalled = None;
+                self.note_written(commits, refused);
+                for (key, waiting) in documents {
+                    self.note_saved(&key, waiting);
+                }
+            }
+        }
+    }
+
+    fn note_written(&mut self, mut commits: Vec<Commit>, refused: Vec<Refused>) {
+        if commits.is_empty() {
+            return;
+        }
+        for commit in &commits {
+            self.intake.written(commit);
+        }
+        let refused_ids: Vec<EventId> = refused.iter().map(|refused| refused.id).collect();
+        commits.retain(|commit| !refused_ids.contains(&commit.id()));
+        let tail = Tail { parent: self.heads, commits };
+        self.heads = tail.heads();
+        self.broadcast(ToSession::Advance { fence: self.config.fence, tail, refused });
+    }
+
+    fn note_saved(&mut self, key: &DocumentKey, waiting: WaitingDocument) {
+        let fence = self.config.fence;
+        for (setter, version) in &waiting.setters {
+            let key = key.clone();
+            self.send(*setter, ToSession::DocumentSaved { fence, key, version: *version });
+        }
+        // The last setter has this value; others may have set another one before.
+        let author = waiting.setters.last().map(|(setter, _)| *setter);
+        let readers: Vec<SessionId> = self
+            .attached()
+            .filter(|session| key.concerns(*session) && Some(*session) != author)
+            .collect();
+        if !readers.is_empty() {
+            let message = ToSession::Document { fence, document: waiting.document };
+            self.outgoing.push_back(Outgoing { to: Recipients::Sessions(readers), message });
+        }
+    }
+
+    fn broadcast(&mut self, message: ToSession) {
+        let sessions: Vec<SessionId> = self.attached().collect();
+        if !sessions.is_empty() {
+            self.outgoing.push_back(Outgoing { to: Recipients::Sessions(sessions), message });
+        }
+    }
+
+    fn send(&mut self, to: SessionId, message: ToSession) {
+        self.outgoing.push_back(Outgoing { to: Recipients::Sessions(vec![to]), message });
+    }
+
+    /// Forgets a session that is gone (its lock is free, its channel is closed); what it pushed stays.
+    pub fn forget(&mut self, session: SessionId) {
+        self.attached.remove(&session);
+        self.transfers.remove(&session);
+        self.versions.retain(|(setter, _), _| *setter != session);
+    }
+
+    fn forget_silent(&mut self, now: Duration) {
+        let patience = self.config.limits.forget;
+        let silent = |heard: &Duration| now.saturating_sub(*heard) > patience;
+        let gone: Vec<SessionId> =
+            self.attached.iter().filter(|(_, heard)| silent(heard)).map(|(id, _)| *id).collect();
+        for session in gone {
+            self.forget(session);
+        }
+        self.transfers.retain(|_, transfer| !silent(&transfer.heard));
+    }
+
+    /// Checks the invariants that the machine alone can know.
+    ///
+    /// # Errors
+    /// Says which one is broken.
+    pub fn check_invariants(&self) -> Result<(), String> {
+        self.intake.check_invariants(self.group.as_ref().map_or(&[], |(commits, _)| commits))?;
+        if self.intake.len() > self.config.limits.queue_commits {
+            return Err(format!("{} commits wait", self.intake.len()));
+        }
+        for key in self.versions.keys() {
+            if !self.attached.contains_key(&key.0) {
+                return Err(format!("versions of {} are kept, which is not attached", key.0));
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,182 @@
+//! Pending commits: a base head per lane and the commits that build on it.
+//!
+//! Numbers and hashes are derived from the base, so the chain can't be ill-formed. Invariants:
+//! 1. `heads` is what `base` becomes after all commits, per lane.
+//! 2. Each author's events ascend without gaps, over both lanes; no event is there twice.
+//! 3. `bytes` is the sum of the commits' sizes.
+//!
+//! Deliberately not here: who sends what when ([`crate::Session`]), and undo records (the driver keeps them by the
+//! commit's id).
+
+use std::collections::{HashMap, VecDeque};
+
+use crate::{
+    event::{Commit, Lane, PerLane},
+    head::Head,
+    id::{EventId, SessionId},
+    merge::{Merge, MergeError, merge},
+    message::Tail,
+};
+
+/// The chain of what is applied here and not yet known to be in the log above.
+#[derive(Clone, Debug, Default)]
+pub struct Pending {
+    base: PerLane<Head>,
+    heads: PerLane<Head>,
+    commits: VecDeque<Commit>,
+    bytes: usize,
+}
+
+/// A commit that does not follow its author's last one.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("commit {id} does not follow its author's last pending event {last}")]
+pub struct OutOfSequence {
+    /// The commit's name.
+    pub id: EventId,
+    /// The `n` of the author's last pending event.
+    pub last: u64,
+}
+
+impl Pending {
+    /// Nothing pending on top of `base`.
+    pub fn new(base: PerLane<Head>) -> Self {
+        Self { base, heads: base, commits: VecDeque::new(), bytes: 0 }
+    }
+
+    /// The heads that the commits build on: how far the log above is known.
+    pub fn base(&self) -> PerLane<Head> {
+        self.base
+    }
+
+    /// The heads after all pending commits.
+    pub fn heads(&self) -> PerLane<Head> {
+        self.heads
+    }
+
+    /// The commits, oldest first.
+    pub fn commits(&self) -> impl DoubleEndedIterator<Item = &Commit> + ExactSizeIterator {
+        self.commits.iter()
+    }
+
+    /// How many commits.
+    pub fn len(&self) -> usize {
+        self.commits.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.commits.is_empty()
+    }
+
+    /// Their size.
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// The `n` of `author`'s last pending event.
+    pub fn last_n(&self, author: SessionId) -> Option<u64> {
+        let last = self.commits.iter().rev().find(|commit| commit.author() == author)?;
+        Some(last.last_n().get())
+    }
+
+    /// Appends a commit.
+    ///
+    /// # Errors
+    /// [`OutOfSequence`] when its author has other pending commits and it does not follow the last of them.
+    pub fn push(&mut self, commit: Commit) -> Result<(), OutOfSequence> {
+        if let Some(last) = self.last_n(commit.author())
+            && last + 1 != commit.first_n().get()
+        {
+            return Err(OutOfSequence { id: commit.id(), last });
+        }
+        let lane = commit.lane();
+        self.heads[lane] = self.heads[lane].after(&commit);
+        self.bytes += commit.bytes();
+        self.commits.push_back(commit);
+        Ok(())
+    }
+
+    /// Merges what follows the base; the base moves to its end. One [`Merge`] per lane that has anything to do.
+    ///
+    /// # Errors
+    /// [`MergeError`]; nothing has changed then.
+    pub fn merge(&mut self, tail: &Tail, refused: &[EventId]) -> Result<Vec<Merge>, MergeError> {
+        let mut merges = Vec::new();
+        for lane in Lane::ALL {
+            let of_lane = |commit: &&Commit| commit.lane() == lane;
+            let pending: Vec<Commit> = self.commits.iter().filter(of_lane).cloned().collect();
+            let incoming: Vec<Commit> = tail.commits.iter().filter(of_lane).cloned().collect();
+            let merge = merge(lane, &pending, &incoming, refused)?;
+            if !(merge.is_in_place() && merge.confirmed.is_empty()) {
+                merges.push(merge);
+            }
+        }
+        for merge in &merges {
+            self.settle(merge);
+        }
+        self.base = tail.heads();
+        self.rechain();
+        Ok(merges)
+    }
+
+    /// Takes out what `merge` has settled, and the settled first part of a commit that arrived in pieces.
+    fn settle(&mut self, merge: &Merge) {
+        let gone: HashMap<EventId, ()> =
+            merge.arrived().chain(&merge.refused).map(|commit| (commit.id(), ())).collect();
+        let left: HashMap<EventId, &Commit> =
+            merge.reapply.iter().map(|commit| (commit.last_id(), commit)).collect();
+        self.commits.retain(|commit| !gone.contains_key(&commit.id()));
+        for commit in &mut self.commits {
+            if let Some(left) = left.get(&commit.last_id()) {
+                *commit = (*left).clone();
+            }
+        }
+    }
+
+    /// Moves the chain to another base and keeps what `keep` says; returns what it took out.
+    pub fn move_to(
+        &mut self,
+        base: PerLane<Head>,
+        mut keep: impl FnMut(&Commit) -> bool,
+    ) -> Vec<Commit> {
+        let (kept, gone): (VecDeque<Commit>, VecDeque<Commit>) =
+            std::mem::take(&mut self.commits).into_iter().partition(|commit| keep(commit));
+        self.commits = kept;
+        self.base = base;
+        self.rechain();
+        gone.into()
+    }
+
+    fn rechain(&mut self) {
+        self.heads = self.base;
+        self.bytes = 0;
+        for commit in &self.commits {
+            self.heads[commit.lane()] = self.heads[commit.lane()].after(commit);
+            self.bytes += commit.bytes();
+        }
+    }
+
+    /// Checks the invariants of the module's header.
+    ///
+    /// # Errors
+    /// Says which one is broken.
+    pub fn check_invariants(&self) -> Result<(), String> {
+        let mut heads = self.base;
+        let mut last: HashMap<SessionId, u64> = HashMap::new();
+        for commit in &self.commits {
+            heads[commit.lane()] = heads[commit.lane()].after(commit);
+            let before = last.insert(commit.author(), commit.last_n().get());
+            if before.is_some_and(|before| before + 1 != commit.first_n().get()) {
+                return Err(format!("pending commit {} does not follow {before:?}", commit.id()));
+            }
+        }
+        if heads != self.heads {
+            return Err(format!("pending heads are {:?}, the chain gives {heads:?}", self.heads));
+        }
+        let bytes: usize = self.commits.iter().map(Commit::bytes).sum();
+        if bytes != self.bytes {
+            return Err(format!("pending bytes are {}, the commits have {bytes}", self.bytes));
+        }
+        Ok(())
+    }
+}

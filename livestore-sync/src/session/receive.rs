@@ -1,0 +1,179 @@
+//! What a session does with the messages of its leader.
+
+use std::{sync::Arc, time::Duration};
+
+use super::{Link, Outcome, Session, Settled, Work};
+use crate::{
+    document::Document,
+    event::Commit,
+    id::EventId,
+    merge::{Merge, MergeError},
+    message::{Refused, ToSession},
+};
+
+impl Session {
+    /// Takes a message. The driver executes what comes back, then polls.
+    ///
+    /// # Errors
+    /// [`MergeError`] when the log contradicts what is pending here. The session takes the log's side, settles the
+    /// contradicted commits as refused, and asks for a new state by itself.
+    pub fn receive(&mut self, now: Duration, message: ToSession) -> Result<Vec<Work>, MergeError> {
+        let fence = message.fence();
+        if fence < self.fence {
+            return Ok(Vec::new());
+        }
+        self.unanswered_since = None;
+        let newer = fence > self.fence;
+        self.fence = fence;
+        match message {
+            ToSession::Announce { protocol, .. } => {
+                self.other_protocol = (protocol != self.config.protocol).then_some(protocol);
+                if self.other_protocol.is_none() && !matches!(self.link, Link::Attached) {
+                    self.attach_now(now);
+                }
+            }
+            ToSession::Attached(attached) if self.link.awaits(attached.attempt) => {
+                return self.on_attached(now, attached);
+            }
+            ToSession::Snapshot(chunk) if self.link.awaits(chunk.attempt) => {
+                return Ok(self.on_chunk(now, &chunk));
+            }
+            ToSession::NoSnapshot { attempt, .. } if self.link.awaits(attempt) => {
+                return Ok(vec![self.on_no_snapshot(now)]);
+            }
+            _ if newer => self.attach_now(now),
+            ToSession::Reattach { .. } if !matches!(self.link, Link::Attaching { .. }) => {
+                self.attach_again(now);
+            }
+            message if matches!(self.link, Link::Attached) => return self.on_news(now, message),
+            _ => {}
+        }
+        if newer && matches!(self.link, Link::Attached) {
+            self.attach_again(now);
+        }
+        Ok(Vec::new())
+    }
+
+    /// Takes what an attached session hears of its leader.
+    fn on_news(&mut self, now: Duration, message: ToSession) -> Result<Vec<Work>, MergeError> {
+        match message {
+            ToSession::Advance { tail, refused, .. } => {
+                self.stalled = None;
+                if tail.parent != self.upstream() {
+                    let (here, there) = (self.upstream(), tail.heads());
+                    let known = there.synced.number <= here.synced.number
+                        && there.client_only.number <= here.client_only.number;
+                    if !known {
+                        self.attach_again(now);
+                    }
+                    return Ok(Vec::new());
+                }
+                let ids: Vec<EventId> = refused.iter().map(|refused| refused.id).collect();
+                let merged = self.pending.merge(&tail, &ids);
+                let merges = self.take_side(now, merged)?;
+                self.settle(now, &merges, &refused);
+                return Ok(if merges.is_empty() { Vec::new() } else { vec![Work::Merge(merges)] });
+            }
+            ToSession::Acked { author, n, .. } => {
+                if let Some(outbox) = self.outboxes.get_mut(&author) {
+                    outbox.acknowledge(now, n, &self.config.limits);
+                }
+                let known = |c: &Commit| c.author() == author && c.last_n().get() <= n;
+                if self.pending.commits().any(known) {
+                    // Its echo, or the word that it was refused, has got lost.
+                    self.attach_again(now);
+                }
+            }
+            ToSession::Resend { author, from, .. } => {
+                if let Some(outbox) = self.outboxes.get_mut(&author) {
+                    outbox.rewind(from);
+                }
+            }
+            ToSession::Pong { heads, .. } => {
+                self.stalled = None;
+                if heads != self.upstream() {
+                    self.attach_again(now);
+                }
+            }
+            ToSession::Document { document, .. } => return Ok(self.take_documents(vec![document])),
+            ToSession::DocumentSaved { key, version, .. } => {
+                self.stalled = None;
+                self.documents.saved(&key, version);
+            }
+            ToSession::Stalled { reason, .. } => self.stalled = Some(reason),
+            _ => {}
+        }
+        Ok(Vec::new())
+    }
+
+    /// The documents of `arrived` that count here.
+    pub(super) fn take_documents(&self, arrived: Vec<Document>) -> Vec<Work> {
+        let counts = |document: &Document| {
+            document.key.concerns(self.config.id) && !self.documents.hides(&document.key)
+        };
+        arrived.into_iter().filter(counts).map(Work::Document).collect()
+    }
+
+    /// On a contradiction the log is right: what is pending under the taken id goes, with what builds on it.
+    pub(super) fn take_side<T>(
+        &mut self,
+        now: Duration,
+        merged: Result<T, MergeError>,
+    ) -> Result<T, MergeError> {
+        let Err(error) = merged else { return merged };
+        if let MergeError::OtherContent { id } = &error {
+            let stays = |c: &Commit| c.author() != id.session || c.last_n() < id.n;
+            let gone = self.pending.move_to(self.pending.base(), stays);
+            let reason: Arc<str> = error.to_string().into();
+            self.settled.extend(gone.iter().map(|commit| Settled {
+                last: commit.last_id(),
+                outcome: Outcome::Refused { reason: reason.clone() },
+            }));
+        }
+        self.state_lost(now);
+        Err(error)
+    }
+
+    /// Notes what merges have taken out of pending.
+    pub(super) fn settle(&mut self, now: Duration, merges: &[Merge], refused: &[Refused]) {
+        for merge in merges {
+            for commit in merge.arrived() {
+                self.settle_one(now, commit, Outcome::Persisted);
+            }
+            for commit in &merge.refused {
+                self.settle_one(now, commit, refusal(commit, refused));
+            }
+        }
+        self.forget_settled_authors();
+        let placeable = |parked: &Commit| self.pending.last_n(parked.author()).is_none();
+        if self.parked.iter().any(placeable) && matches!(self.link, Link::Attached) {
+            self.attach_again(now);
+        }
+    }
+
+    pub(super) fn settle_one(&mut self, now: Duration, commit: &Commit, outcome: Outcome) {
+        if let Some(outbox) = self.outboxes.get_mut(&commit.author()) {
+            outbox.acknowledge(now, commit.last_n().get(), &self.config.limits);
+        }
+        self.settled.push_back(Settled { last: commit.last_id(), outcome });
+    }
+
+    pub(super) fn forget_settled_authors(&mut self) {
+        let (own, pending, parked) = (self.config.id, &self.pending, &self.parked);
+        self.outboxes.retain(|author, _| {
+            *author == own
+                || pending.last_n(*author).is_some()
+                || parked.iter().any(|commit| commit.author() == *author)
+        });
+    }
+}
+
+/// Why `commit` is not in the log, as far as the leader said.
+pub(super) fn refusal(commit: &Commit, refused: &[Refused]) -> Outcome {
+    let known = refused.iter().find(|refused| refused.id == commit.id());
+    let reason = known.map_or_else(
+        || "the leader passed over it: its log has lost what came before".into(),
+        |refused| refused.reason.clone(),
+    );
+    Outcome::Refused { reason }
+}
