@@ -6,6 +6,7 @@ extern crate self as livestore_core;
 mod eventlog;
 mod query;
 mod schema;
+pub mod graph;
 mod value;
 
 #[doc(hidden)]

@@ -1,0 +1,110 @@
+//! [`Cx`]: what a thunk's closure sees of the graph while it runs.
+//!
+//! It can read nodes and use the environment. It cannot set, mark, make or free anything: an evaluation computes what
+//! is, and never changes what it computes from.
+
+use std::{collections::HashSet, fmt, sync::Arc};
+
+use super::{
+    arena::NodeId,
+    error::ReadError,
+    evaluate::MAX_NESTED,
+    handle::Handle,
+    node::{Color, Value},
+    owner::Graph,
+};
+
+/// Lent to a thunk's closure for one run. Every read through it becomes an edge.
+pub struct Cx<'a, E: ?Sized, X> {
+    graph: &'a mut Graph<E, X>,
+    env: &'a E,
+    node: NodeId,
+    /// How many closures are running on the native stack, this one included.
+    nested: usize,
+    pub(super) reads: Reads,
+    /// The node this run was started too early for. All later reads fail, whatever the closure does with the error.
+    pub(super) waits_for: Option<NodeId>,
+}
+
+impl<'a, E: ?Sized, X: Clone + PartialEq + Send + Sync + 'static> Cx<'a, E, X> {
+    pub(super) fn new(graph: &'a mut Graph<E, X>, env: &'a E, node: NodeId, nested: usize) -> Self {
+        Self { graph, env, node, nested, reads: Reads::default(), waits_for: None }
+    }
+
+    /// The environment of this evaluation.
+    pub fn env(&self) -> &'a E {
+        self.env
+    }
+
+    /// The node whose closure is running.
+    pub fn node(&self) -> NodeId {
+        self.node
+    }
+
+    /// Reads a node: its value is up to date, and when it changes this closure runs again.
+    ///
+    /// # Errors
+    /// The node's own error; [`ReadError::Cycle`] if it is waiting for this closure (then this node's result is that
+    /// error too, whatever the closure returns); [`ReadError::NotReady`] if the closure has to be run again later (what
+    /// it returns now is thrown away).
+    pub fn get<T: Send + Sync + 'static>(&mut self, node: &Handle<T>) -> Result<Arc<T>, ReadError<X>> {
+        if !self.graph.owns(node) {
+            return Err(ReadError::Foreign);
+        }
+        let value = self.demand(node.id())?;
+        Ok(value.downcast().expect("BUG: a handle's type is its node's type"))
+    }
+
+    fn demand(&mut self, id: NodeId) -> Result<Value, ReadError<X>> {
+        if self.waits_for.is_some() {
+            return Err(ReadError::NotReady);
+        }
+        let node = self.graph.nodes.at(id);
+        if node.on_stack {
+            self.graph.found_cycle(id);
+            return Err(ReadError::Cycle);
+        }
+        if node.color != Color::Clean {
+            if self.nested >= MAX_NESTED {
+                self.waits_for = Some(id);
+                return Err(ReadError::NotReady);
+            }
+            self.graph.evaluate(id, self.env, self.nested);
+        }
+        self.reads.record(id);
+        self.graph.nodes.at(id).content().map_or(Err(ReadError::NotReady), |content| content.result())
+    }
+}
+
+impl<E: ?Sized, X> fmt::Debug for Cx<'_, E, X> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Cx").field("node", &self.node).field("reads", &self.reads.order.len()).finish_non_exhaustive()
+    }
+}
+
+/// What a run has read, each node once, in the order of the first reads.
+#[derive(Debug, Default)]
+pub(super) struct Reads {
+    pub(super) order: Vec<NodeId>,
+    /// Filled only once `order` is too long to be searched.
+    seen: HashSet<NodeId>,
+}
+
+impl Reads {
+    const SEARCHED: usize = 16;
+
+    fn record(&mut self, id: NodeId) {
+        if self.order.len() < Self::SEARCHED {
+            if !self.order.contains(&id) {
+                self.order.push(id);
+            }
+            return;
+        }
+        if self.seen.is_empty() {
+            self.seen.extend(&self.order);
+        }
+        if self.seen.insert(id) {
+            self.order.push(id);
+        }
+    }
+}
