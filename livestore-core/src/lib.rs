@@ -4,9 +4,9 @@
 extern crate self as livestore_core;
 
 mod eventlog;
+pub mod graph;
 mod query;
 mod schema;
-pub mod graph;
 mod value;
 
 #[doc(hidden)]

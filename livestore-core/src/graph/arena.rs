@@ -41,7 +41,10 @@ impl<N> Arena<N> {
     }
 
     pub(super) fn remove(&mut self, id: NodeId) -> Option<N> {
-        let entry = self.slots.get_mut(id.slot as usize).filter(|entry| entry.generation == id.generation)?;
+        let entry = self
+            .slots
+            .get_mut(id.slot as usize)
+            .filter(|entry| entry.generation == id.generation)?;
         let node = entry.node.take()?;
         self.len -= 1;
         // A slot whose generations are used up is retired, or an old id could name a new node.
@@ -53,11 +56,19 @@ impl<N> Arena<N> {
     }
 
     pub(super) fn find(&self, id: NodeId) -> Option<&N> {
-        self.slots.get(id.slot as usize).filter(|entry| entry.generation == id.generation)?.node.as_ref()
+        self.slots
+            .get(id.slot as usize)
+            .filter(|entry| entry.generation == id.generation)?
+            .node
+            .as_ref()
     }
 
     pub(super) fn find_mut(&mut self, id: NodeId) -> Option<&mut N> {
-        self.slots.get_mut(id.slot as usize).filter(|entry| entry.generation == id.generation)?.node.as_mut()
+        self.slots
+            .get_mut(id.slot as usize)
+            .filter(|entry| entry.generation == id.generation)?
+            .node
+            .as_mut()
     }
 
     /// The node of an id that the graph itself holds, in an edge or on a list that freeing cleans.

@@ -8,7 +8,6 @@ use std::{collections::HashSet, fmt, sync::Arc};
 use super::{
     arena::NodeId,
     error::ReadError,
-    evaluate::MAX_NESTED,
     handle::Handle,
     node::{Color, Value},
     owner::Graph,
@@ -47,7 +46,10 @@ impl<'a, E: ?Sized, X: Clone + PartialEq + Send + Sync + 'static> Cx<'a, E, X> {
     /// The node's own error; [`ReadError::Cycle`] if it is waiting for this closure (then this node's result is that
     /// error too, whatever the closure returns); [`ReadError::NotReady`] if the closure has to be run again later (what
     /// it returns now is thrown away).
-    pub fn get<T: Send + Sync + 'static>(&mut self, node: &Handle<T>) -> Result<Arc<T>, ReadError<X>> {
+    pub fn get<T: Send + Sync + 'static>(
+        &mut self,
+        node: &Handle<T>,
+    ) -> Result<Arc<T>, ReadError<X>> {
         if !self.graph.owns(node) {
             return Err(ReadError::Foreign);
         }
@@ -65,20 +67,27 @@ impl<'a, E: ?Sized, X: Clone + PartialEq + Send + Sync + 'static> Cx<'a, E, X> {
             return Err(ReadError::Cycle);
         }
         if node.color != Color::Clean {
-            if self.nested >= MAX_NESTED {
+            if self.nested >= self.graph.max_nested {
                 self.waits_for = Some(id);
                 return Err(ReadError::NotReady);
             }
             self.graph.evaluate(id, self.env, self.nested);
         }
         self.reads.record(id);
-        self.graph.nodes.at(id).content().map_or(Err(ReadError::NotReady), |content| content.result())
+        self.graph
+            .nodes
+            .at(id)
+            .content()
+            .map_or(Err(ReadError::NotReady), |content| content.result())
     }
 }
 
 impl<E: ?Sized, X> fmt::Debug for Cx<'_, E, X> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Cx").field("node", &self.node).field("reads", &self.reads.order.len()).finish_non_exhaustive()
+        f.debug_struct("Cx")
+            .field("node", &self.node)
+            .field("reads", &self.reads.order.len())
+            .finish_non_exhaustive()
     }
 }
 

@@ -143,7 +143,12 @@ impl<E: ?Sized, X: Clone + PartialEq + Send + Sync + 'static> Graph<E, X> {
     }
 
     /// Gives the node of the top frame its result and its inputs, takes it off the stack, and says if it has changed.
-    fn finish(&mut self, id: NodeId, reads: &[NodeId], result: Result<Value, ReadError<X>>) -> bool {
+    fn finish(
+        &mut self,
+        id: NodeId,
+        reads: &[NodeId],
+        result: Result<Value, ReadError<X>>,
+    ) -> bool {
         self.set_inputs(id, reads);
         let revision = self.revision;
         let node = self.nodes.at_mut(id);
@@ -181,7 +186,10 @@ impl<E: ?Sized, X: Clone + PartialEq + Send + Sync + 'static> Graph<E, X> {
 }
 
 /// Stores a result unless it is the one there is. Returns whether it was stored, and the value that is no longer needed.
-fn replace<X: Clone + PartialEq>(content: &mut Content<X>, result: Result<Value, ReadError<X>>) -> (bool, Option<Value>) {
+fn replace<X: Clone + PartialEq>(
+    content: &mut Content<X>,
+    result: Result<Value, ReadError<X>>,
+) -> (bool, Option<Value>) {
     let value = match result {
         Ok(value) => value,
         Err(error) => {

@@ -26,25 +26,43 @@ impl<E: ?Sized, X: Clone + PartialEq + Send + Sync + 'static> Graph<E, X> {
         for (id, node) in self.nodes.iter() {
             for (position, edge) in node.inputs.iter().enumerate() {
                 let half = self.nodes.at(edge.node).dependents[edge.back];
-                assert_eq!((half.node, half.back), (id, position), "1: {id:?} is known to its input");
+                assert_eq!(
+                    (half.node, half.back),
+                    (id, position),
+                    "1: {id:?} is known to its input"
+                );
             }
             for (position, edge) in node.dependents.iter().enumerate() {
                 let half = self.nodes.at(edge.node).inputs[edge.back];
-                assert_eq!((half.node, half.back), (id, position), "1: {id:?} is known to its dependent");
+                assert_eq!(
+                    (half.node, half.back),
+                    (id, position),
+                    "1: {id:?} is known to its dependent"
+                );
             }
             assert!(node.is_kept(), "6: {id:?} has a handle or a dependent");
             assert!(!node.on_stack, "8: {id:?} is not under evaluation");
             match &node.kind {
                 Kind::Ref { content, .. } => {
-                    assert!(node.inputs.is_empty() && node.color == Color::Clean, "4: {id:?} is a Ref");
-                    assert!(content.value.is_some() && content.error.is_none(), "4: a Ref has a value");
+                    assert!(
+                        node.inputs.is_empty() && node.color == Color::Clean,
+                        "4: {id:?} is a Ref"
+                    );
+                    assert!(
+                        content.value.is_some() && content.error.is_none(),
+                        "4: a Ref has a value"
+                    );
                 }
                 Kind::Thunk { content, .. } => {
                     let has_result = content.value.is_some() || content.error.is_some();
                     assert!(has_result || node.color == Color::Dirty, "4: {id:?} has run or must");
                 }
                 Kind::Effect => {
-                    assert_eq!((node.inputs.len(), node.dependents.len()), (1, 0), "4: {id:?} is an effect");
+                    assert_eq!(
+                        (node.inputs.len(), node.dependents.len()),
+                        (1, 0),
+                        "4: {id:?} is an effect"
+                    );
                 }
             }
         }
@@ -54,7 +72,8 @@ impl<E: ?Sized, X: Clone + PartialEq + Send + Sync + 'static> Graph<E, X> {
     fn check_no_circle(&self) {
         let mut missing: HashMap<NodeId, usize> =
             self.nodes.iter().map(|(id, node)| (id, node.inputs.len())).collect();
-        let mut free: Vec<NodeId> = missing.iter().filter(|(_, inputs)| **inputs == 0).map(|(id, _)| *id).collect();
+        let mut free: Vec<NodeId> =
+            missing.iter().filter(|(_, inputs)| **inputs == 0).map(|(id, _)| *id).collect();
         while let Some(id) = free.pop() {
             missing.remove(&id);
             for edge in &self.nodes.at(id).dependents {
@@ -70,11 +89,18 @@ impl<E: ?Sized, X: Clone + PartialEq + Send + Sync + 'static> Graph<E, X> {
 
     fn check_colors(&self) {
         for (id, node) in self.nodes.iter() {
-            assert!(node.verified_at <= self.revision && node.changed_at <= self.revision, "7: {id:?} is of the past");
+            assert!(
+                node.verified_at <= self.revision && node.changed_at <= self.revision,
+                "7: {id:?} is of the past"
+            );
             for edge in node.inputs.iter().filter(|_| node.color == Color::Clean) {
                 let input = self.nodes.at(edge.node);
                 assert_eq!(input.color, Color::Clean, "2: an input of the clean {id:?}");
-                assert!(input.changed_at <= node.verified_at, "3: {id:?} has seen its input {:?}", edge.node);
+                assert!(
+                    input.changed_at <= node.verified_at,
+                    "3: {id:?} has seen its input {:?}",
+                    edge.node
+                );
             }
         }
     }
@@ -86,7 +112,11 @@ impl<E: ?Sized, X: Clone + PartialEq + Send + Sync + 'static> Graph<E, X> {
         }
         for (id, node) in self.nodes.iter().filter(|(_, node)| matches!(node.kind, Kind::Effect)) {
             let expected = usize::from(node.color != Color::Clean);
-            assert_eq!(waits.get(&id).copied().unwrap_or(0), expected, "5: {id:?} waits if it is not clean");
+            assert_eq!(
+                waits.get(&id).copied().unwrap_or(0),
+                expected,
+                "5: {id:?} waits if it is not clean"
+            );
         }
     }
 }

@@ -82,7 +82,10 @@ fn compute(formula: &Formula, env: i64, mut get: impl FnMut(usize) -> Outcome) -
             }
             Ok(sum % modulus)
         }
-        Formula::Pick(which, nodes) => get(nodes[get(*which)?.unsigned_abs() as usize % nodes.len()]),
+        Formula::Pick(which, nodes) => {
+            let picked = get(*which)?.unsigned_abs() as usize % nodes.len();
+            get(nodes[picked])
+        }
         Formula::Even(node) => match get(*node)? {
             odd if odd % 2 == 1 => Err(ReadError::Failed(format!("{odd} is odd"))),
             even => Ok(even),
@@ -110,7 +113,8 @@ struct Node {
     formula: Option<Formula>,
     handle: Option<Handle<i64>>,
     set: Option<Ref<i64>>,
-    effects: Vec<(Effect, Outcome)>,
+    /// Each with what it was told last, and when it was made.
+    effects: Vec<(Effect, Outcome, usize)>,
     /// The model's result at the last step, and the step at which it last became another.
     result: Outcome,
     changed_at: usize,
@@ -130,9 +134,11 @@ struct World {
 }
 
 impl World {
-    fn new() -> Self {
+    fn new(max_nested: usize) -> Self {
         let runs = Runs::default();
-        Self { graph: Graph::new(), env: 0, nodes: Vec::new(), runs, now: 0, undisturbed: true }
+        let mut graph = Graph::new();
+        graph.max_nested = max_nested;
+        Self { graph, env: 0, nodes: Vec::new(), runs, now: 0, undisturbed: true }
     }
 
     fn step(&mut self, step: &Step) {
@@ -143,7 +149,8 @@ impl World {
             Step::Set(node, value) => self.set(*node, *value),
             Step::Env(env) => {
                 self.env = *env;
-                let marked: Vec<_> = (0..self.nodes.len()).filter(|&node| self.reads_env(node)).collect();
+                let marked: Vec<_> =
+                    (0..self.nodes.len()).filter(|&node| self.reads_env(node)).collect();
                 marked.into_iter().for_each(|node| self.mark(node));
             }
             Step::Mark(node) => {
@@ -154,7 +161,7 @@ impl World {
             Step::Observe(node) => self.observe(*node),
             Step::Unobserve(node) => {
                 if let Some(node) = self.pick(*node, |node| !node.effects.is_empty()) {
-                    self.nodes[node].effects.remove(0);
+                    drop(self.nodes[node].effects.remove(0));
                 }
             }
             Step::Drop(node) => {
@@ -172,7 +179,8 @@ impl World {
 
     /// One of the nodes of which `test` is true.
     fn pick(&self, number: usize, test: impl Fn(&Node) -> bool) -> Option<usize> {
-        let fitting: Vec<_> = (0..self.nodes.len()).filter(|&node| test(&self.nodes[node])).collect();
+        let fitting: Vec<_> =
+            (0..self.nodes.len()).filter(|&node| test(&self.nodes[node])).collect();
         fitting.get(number.checked_rem(fitting.len())?).copied()
     }
 
@@ -185,10 +193,27 @@ impl World {
         self.add(set.id(), None, (*set).clone(), Some(set), Ok(value));
     }
 
-    fn add(&mut self, id: NodeId, formula: Option<Formula>, handle: Handle<i64>, set: Option<Ref<i64>>, result: Outcome) {
+    fn add(
+        &mut self,
+        id: NodeId,
+        formula: Option<Formula>,
+        handle: Handle<i64>,
+        set: Option<Ref<i64>>,
+        result: Outcome,
+    ) {
         let handle = Some(handle);
         let (effects, changed_at, read, marked) = (Vec::new(), self.now, None, false);
-        self.nodes.push(Node { id, formula, handle, set, effects, result, changed_at, read, marked });
+        self.nodes.push(Node {
+            id,
+            formula,
+            handle,
+            set,
+            effects,
+            result,
+            changed_at,
+            read,
+            marked,
+        });
     }
 
     /// Adds a thunk over nodes that the test still has handles of.
@@ -196,7 +221,9 @@ impl World {
         if self.pick(0, |node| node.handle.is_some()).is_none() {
             return;
         }
-        let resolve = |number: &usize| self.pick(*number, |node| node.handle.is_some()).expect("there is one");
+        let resolve = |number: &usize| {
+            self.pick(*number, |node| node.handle.is_some()).expect("there is one")
+        };
         let all = |numbers: &Vec<usize>| numbers.iter().map(resolve).collect::<Vec<_>>();
         let formula = match formula {
             Formula::Sum(nodes, modulus) => Formula::Sum(all(nodes), *modulus),
@@ -251,7 +278,7 @@ impl World {
         let handle = self.nodes[node].handle.clone().expect("it was picked");
         let effect = self.graph.observe(&handle, &self.env).unwrap();
         let seen = self.nodes[node].result.clone();
-        self.nodes[node].effects.push((effect, seen));
+        self.nodes[node].effects.push((effect, seen, self.now));
         self.undisturbed = false;
         self.check_runs();
     }
@@ -259,7 +286,11 @@ impl World {
     fn read(&mut self, node: usize) {
         let Some(node) = self.pick(node, |node| node.handle.is_some()) else { return };
         let handle = self.nodes[node].handle.clone().expect("it was picked");
-        assert_eq!(self.graph.read(&handle, &self.env).map(|value| *value), self.nodes[node].result, "node {node}");
+        assert_eq!(
+            self.graph.read(&handle, &self.env).map(|value| *value),
+            self.nodes[node].result,
+            "node {node}"
+        );
         self.undisturbed = false;
         self.check_runs();
     }
@@ -271,19 +302,28 @@ impl World {
         assert_eq!(refreshed.ran, ids);
         let mut order = BTreeMap::new();
         for node in &mut self.nodes {
-            for (effect, seen) in &mut node.effects {
+            for (effect, seen, made) in &mut node.effects {
                 let reported = refreshed.changed.contains(&effect.id());
                 assert!(reported || *seen == node.result, "a change is reported");
-                assert!(!reported || !self.undisturbed || *seen != node.result, "what is reported has changed");
+                assert!(
+                    !reported || !self.undisturbed || *seen != node.result,
+                    "what is reported has changed"
+                );
                 *seen = node.result.clone();
-                order.insert(effect.id(), ());
+                order.insert(effect.id(), *made);
             }
         }
-        assert!(refreshed.changed.iter().all(|id| order.contains_key(id)), "only effects that are held are reported");
+        let order: Vec<_> =
+            refreshed.changed.iter().map(|id| order.get(id).expect("a held effect")).collect();
+        assert!(order.is_sorted(), "the oldest effect first");
         for node in 0..self.nodes.len() {
             if !self.nodes[node].effects.is_empty() {
-                let handle = self.graph.handle::<i64>(self.nodes[node].id).expect("an effect keeps it");
-                assert_eq!(self.graph.read(&handle, &self.env).map(|value| *value), self.nodes[node].result);
+                let handle =
+                    self.graph.handle::<i64>(self.nodes[node].id).expect("an effect keeps it");
+                assert_eq!(
+                    self.graph.read(&handle, &self.env).map(|value| *value),
+                    self.nodes[node].result
+                );
             }
         }
         assert!(self.check_runs().is_empty(), "after a refresh all that is observed is clean");
@@ -294,17 +334,25 @@ impl World {
     fn check_runs(&mut self) -> Vec<usize> {
         let runs = std::mem::take(&mut *self.runs.lock().unwrap());
         let ran: Vec<_> = runs.iter().map(|(node, _)| *node).collect();
-        assert_eq!(ran.iter().collect::<BTreeSet<_>>().len(), ran.len(), "each at most once: {ran:?}");
+        assert_eq!(
+            ran.iter().collect::<BTreeSet<_>>().len(),
+            ran.len(),
+            "each at most once: {ran:?}"
+        );
         for (node, read) in runs {
             let read: Vec<_> = read
                 .into_iter()
                 .map(|(input, got)| {
-                    assert_eq!(got, self.nodes[input].result, "thunk {node} reads {input} up to date");
+                    assert_eq!(
+                        got, self.nodes[input].result,
+                        "thunk {node} reads {input} up to date"
+                    );
                     input
                 })
                 .collect();
             if let Some((at, inputs)) = &self.nodes[node].read {
-                let reason = inputs.iter().any(|&input| self.nodes[input].changed_at > *at) || self.nodes[node].marked;
+                let reason = inputs.iter().any(|&input| self.nodes[input].changed_at > *at)
+                    || self.nodes[node].marked;
                 assert!(reason, "thunk {node} ran, but no input had changed");
             }
             self.nodes[node].read = Some((self.now, read));
@@ -353,8 +401,8 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 1_000, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn the_graph_agrees_with_a_model_that_recomputes_everything(steps in steps()) {
-        let mut world = World::new();
+    fn the_graph_agrees_with_a_model_that_recomputes_everything(steps in steps(), max_nested in 1..4_usize) {
+        let mut world = World::new(max_nested);
         for step in &steps {
             world.step(step);
             world.check_no_leak();

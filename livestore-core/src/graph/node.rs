@@ -11,7 +11,8 @@ use super::{arena::NodeId, cx::Cx, error::ReadError};
 /// A node's value: one allocation, shared with all who read it.
 pub(super) type Value = Arc<dyn Any + Send + Sync>;
 /// What a thunk runs.
-pub(super) type Compute<E, X> = dyn Fn(&mut Cx<'_, E, X>) -> Result<Value, ReadError<X>> + Send + Sync;
+pub(super) type Compute<E, X> =
+    dyn Fn(&mut Cx<'_, E, X>) -> Result<Value, ReadError<X>> + Send + Sync;
 type ErasedEquality = Box<dyn Fn(&Value, &Value) -> bool + Send + Sync>;
 
 /// Counts the batches of marks; see the module's header.
@@ -65,11 +66,15 @@ pub(super) struct Content<X> {
 }
 
 impl<X: Clone> Content<X> {
-    pub(super) fn new<T: Send + Sync + 'static>(equality: Equality<T>, value: Option<Value>) -> Self {
-        let equal: ErasedEquality = Box::new(move |a, b| match (a.downcast_ref(), b.downcast_ref()) {
-            (Some(a), Some(b)) => (equality.0)(a, b),
-            _ => false,
-        });
+    pub(super) fn new<T: Send + Sync + 'static>(
+        equality: Equality<T>,
+        value: Option<Value>,
+    ) -> Self {
+        let equal: ErasedEquality =
+            Box::new(move |a, b| match (a.downcast_ref(), b.downcast_ref()) {
+                (Some(a), Some(b)) => (equality.0)(a, b),
+                _ => false,
+            });
         Self { type_id: TypeId::of::<T>(), equal, value, error: None }
     }
 
@@ -136,7 +141,9 @@ impl<E: ?Sized, X> Node<E, X> {
 }
 
 /// When a new value counts as the one a node already has, so that nothing travels on.
-pub struct Equality<T>(Box<dyn Fn(&T, &T) -> bool + Send + Sync>);
+pub struct Equality<T>(Box<EqualFn<T>>);
+
+type EqualFn<T> = dyn Fn(&T, &T) -> bool + Send + Sync;
 
 impl<T> Equality<T> {
     /// Values are equal if `equal` says so.

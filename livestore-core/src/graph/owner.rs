@@ -1,16 +1,12 @@
 //! [`Graph`]: its data and its public methods. How they work is next door, in `evaluate` and `collect`.
 
-use std::{
-    any::TypeId,
-    fmt,
-    sync::Arc,
-};
+use std::{any::TypeId, fmt, sync::Arc};
 
 use super::{
     arena::{Arena, NodeId},
     cx::Cx,
     error::ReadError,
-    evaluate::{Frame, discard},
+    evaluate::{Frame, MAX_NESTED, discard},
     handle::{DropQueue, Effect, Handle, Hold, Ref},
     node::{Color, Content, Equality, Kind, Node, NodeStats, Revision, Value},
 };
@@ -57,6 +53,8 @@ pub struct Graph<E: ?Sized, X> {
     pub(super) ran: Vec<NodeId>,
     pub(super) cut_off: Vec<NodeId>,
     born: u64,
+    /// [`MAX_NESTED`]; tests lower it.
+    pub(super) max_nested: usize,
 }
 
 /// What one [`Graph::refresh`] did.
@@ -87,6 +85,7 @@ impl<E: ?Sized, X: Clone + PartialEq + Send + Sync + 'static> Graph<E, X> {
             ran: Vec::new(),
             cut_off: Vec::new(),
             born: 0,
+            max_nested: MAX_NESTED,
         }
     }
 
@@ -106,7 +105,9 @@ impl<E: ?Sized, X: Clone + PartialEq + Send + Sync + 'static> Graph<E, X> {
         compute: impl Fn(&mut Cx<'_, E, X>) -> Result<T, ReadError<X>> + Send + Sync + 'static,
     ) -> Handle<T> {
         let content = Content::new::<T>(equality, None);
-        let compute = Arc::new(move |cx: &mut Cx<'_, E, X>| compute(cx).map(|value| Arc::new(value) as Value));
+        let compute = Arc::new(move |cx: &mut Cx<'_, E, X>| {
+            compute(cx).map(|value| Arc::new(value) as Value)
+        });
         Handle::new(self.add(Kind::Thunk { content, compute }, Color::Dirty))
     }
 
@@ -128,7 +129,11 @@ impl<E: ?Sized, X: Clone + PartialEq + Send + Sync + 'static> Graph<E, X> {
     ///
     /// # Errors
     /// [`ReadError::Foreign`].
-    pub fn set<T: Send + Sync + 'static>(&mut self, node: &Ref<T>, value: T) -> Result<bool, ReadError<X>> {
+    pub fn set<T: Send + Sync + 'static>(
+        &mut self,
+        node: &Ref<T>,
+        value: T,
+    ) -> Result<bool, ReadError<X>> {
         self.require(node)?;
         self.collect();
         let id = node.id();
@@ -160,11 +165,16 @@ impl<E: ?Sized, X: Clone + PartialEq + Send + Sync + 'static> Graph<E, X> {
     ///
     /// # Errors
     /// The node's own error, or [`ReadError::Foreign`].
-    pub fn read<T: Send + Sync + 'static>(&mut self, node: &Handle<T>, env: &E) -> Result<Arc<T>, ReadError<X>> {
+    pub fn read<T: Send + Sync + 'static>(
+        &mut self,
+        node: &Handle<T>,
+        env: &E,
+    ) -> Result<Arc<T>, ReadError<X>> {
         self.require(node)?;
         self.collect();
         self.evaluate_now(node.id(), env);
-        let result = self.nodes.at(node.id()).content().map_or(Err(ReadError::NotReady), Content::result);
+        let result =
+            self.nodes.at(node.id()).content().map_or(Err(ReadError::NotReady), Content::result);
         self.collect();
         Ok(result?.downcast().expect("BUG: a handle's type is its node's type"))
     }
@@ -355,6 +365,9 @@ impl<E: ?Sized, X: Clone + PartialEq + Send + Sync + 'static> Default for Graph<
 
 impl<E: ?Sized, X> fmt::Debug for Graph<E, X> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Graph").field("nodes", &self.nodes.len()).field("revision", &self.revision).finish_non_exhaustive()
+        f.debug_struct("Graph")
+            .field("nodes", &self.nodes.len())
+            .field("revision", &self.revision)
+            .finish_non_exhaustive()
     }
 }

@@ -31,7 +31,10 @@ impl World {
         self.step(|graph, _| graph.add_ref(Equality::by_value(), value))
     }
 
-    fn thunk(&mut self, compute: impl Fn(&mut Cx<'_, i64, String>) -> Result<i64> + Send + Sync + 'static) -> Handle<i64> {
+    fn thunk(
+        &mut self,
+        compute: impl Fn(&mut Cx<'_, i64, String>) -> Result<i64> + Send + Sync + 'static,
+    ) -> Handle<i64> {
         self.step(|graph, _| graph.add_thunk(Equality::by_value(), compute))
     }
 
@@ -148,9 +151,10 @@ fn a_ref_set_back_in_the_same_batch_has_not_changed() {
 fn an_input_that_is_no_longer_read_does_not_matter() {
     let mut world = World::new();
     let (which, a, b) = (world.input(0), world.input(1), world.input(2));
-    let (costly, w, b2) = (world.plus(&a, 10), which.clone(), b.clone());
+    let (costly, w, b2) = (world.plus(&a, 10), which.clone(), b);
     let inner = costly.clone();
-    let choice = world.thunk(move |cx| if *cx.get(&w)? == 0 { Ok(*cx.get(&inner)?) } else { Ok(*cx.get(&b2)?) });
+    let choice = world
+        .thunk(move |cx| if *cx.get(&w)? == 0 { Ok(*cx.get(&inner)?) } else { Ok(*cx.get(&b2)?) });
     let _effect = world.observe(&choice);
 
     // Both change at once: the branch that is left is not computed on the way.
@@ -195,7 +199,10 @@ fn a_thunk_marked_dirty_runs_though_no_input_changed() {
     assert_eq!(world.refresh().changed, [effect.id()]);
     assert_eq!((world.read(&above), world.stats(&query)), (Ok(6), (2, 0)));
     world.mark_dirty(query.id());
-    assert_eq!((world.refresh().changed, world.stats(&query), world.stats(&above)), (vec![], (3, 1), (2, 0)));
+    assert_eq!(
+        (world.refresh().changed, world.stats(&query), world.stats(&above)),
+        (vec![], (3, 1), (2, 0))
+    );
 }
 
 #[test]
@@ -226,7 +233,7 @@ fn an_error_is_a_value_and_the_last_value_stays() {
     let failed: Result<i64> = Err(ReadError::Failed("negative".to_owned()));
     world.set(&input, -1);
     assert_eq!(world.refresh().changed, [effect.id()]);
-    assert_eq!((world.read(&above), world.graph.last_value(&above)), (failed.clone(), Some(Arc::new(2))));
+    assert_eq!((world.read(&above), world.graph.last_value(&above)), (failed, Some(Arc::new(2))));
     // The same error is no change.
     world.set(&input, -2);
     let refreshed = world.refresh();
@@ -247,7 +254,8 @@ fn a_panic_is_an_error_of_its_node_and_the_graph_lives_on() {
         Ok(number)
     });
     let (inner, other) = (fragile.clone(), input.clone());
-    let above = world.thunk(move |cx| Ok(cx.get(&inner).map_or(-1, |value| *value) + *cx.get(&other)?));
+    let above =
+        world.thunk(move |cx| Ok(cx.get(&inner).map_or(-1, |value| *value) + *cx.get(&other)?));
     let effect = world.observe(&above);
     world.set(&input, 2);
     assert_eq!(world.refresh().changed, [effect.id()]);
@@ -270,10 +278,14 @@ fn a_panic_in_an_equality_or_a_drop_is_contained() {
     let mut world = World::new();
     let input = world.input(1);
     let number = input.clone();
-    let equality = Equality::by(|_: &Nasty, new: &Nasty| if new.0 == 3 { panic!("compared") } else { false });
-    let node = world.step(|graph, _| graph.add_thunk(equality, move |cx| Ok(Nasty(*cx.get(&number)?))));
+    let equality =
+        Equality::by(|_: &Nasty, new: &Nasty| if new.0 == 3 { panic!("compared") } else { false });
+    let node =
+        world.step(|graph, _| graph.add_thunk(equality, move |cx| Ok(Nasty(*cx.get(&number)?))));
     let effect = world.step(|graph, env| graph.observe(&node, env)).unwrap();
-    for (value, expected) in [(2, Ok(2)), (3, Err(ReadError::Panicked("compared".into()))), (4, Ok(4))] {
+    for (value, expected) in
+        [(2, Ok(2)), (3, Err(ReadError::Panicked("compared".into()))), (4, Ok(4))]
+    {
         world.set(&input, value);
         assert_eq!(world.refresh().changed, [effect.id()]);
         assert_eq!(world.step(|graph, env| graph.read(&node, env)).map(|nasty| nasty.0), expected);
@@ -291,7 +303,9 @@ type Late = Arc<OnceLock<Handle<i64>>>;
 fn circle(world: &mut World, closed: &Ref<i64>, length: usize) -> (Vec<Handle<i64>>, Late) {
     let last = Late::default();
     let (late, closed) = (Arc::clone(&last), closed.clone());
-    let first = world.thunk(move |cx| if *cx.get(&closed)? == 0 { Ok(0) } else { cx.get(late.get().unwrap()).map(|v| *v) });
+    let first = world.thunk(move |cx| {
+        if *cx.get(&closed)? == 0 { Ok(0) } else { cx.get(late.get().unwrap()).map(|v| *v) }
+    });
     let mut nodes = vec![first];
     for _ in 1..length {
         let node = world.plus(&nodes[nodes.len() - 1].clone(), 1);
@@ -316,7 +330,10 @@ fn a_cycle_is_an_error_of_all_its_members_and_ends_with_it() {
             }
             world.set(&closed, 0);
             assert_eq!(world.refresh().changed, [effect.id(), outer.id()]);
-            assert_eq!((world.read(&nodes[length - 1]), world.read(&outside)), (Ok(length as i64 - 1), Ok(length as i64 + 99)));
+            assert_eq!(
+                (world.read(&nodes[length - 1]), world.read(&outside)),
+                (Ok(length as i64 - 1), Ok(length as i64 + 99))
+            );
             world.set(&closed, 1);
             assert_eq!(world.refresh().changed, [effect.id(), outer.id()]);
             assert_eq!(world.read(&nodes[start]), Err(ReadError::Cycle));
@@ -337,7 +354,10 @@ fn a_member_of_a_cycle_cannot_hide_it_and_is_not_run_twice() {
     let reads = world.plus(&hides, 1);
     slot.set(reads.clone()).unwrap();
     let _effect = world.observe(&hides);
-    assert_eq!((world.read(&hides), world.read(&reads)), (Err(ReadError::Cycle), Err(ReadError::Cycle)));
+    assert_eq!(
+        (world.read(&hides), world.read(&reads)),
+        (Err(ReadError::Cycle), Err(ReadError::Cycle))
+    );
     let unrelated = world.input(0);
     world.set(&unrelated, 1);
     assert_eq!(world.refresh().changed, []);
@@ -431,7 +451,10 @@ fn a_chain_of_100_000_thunks_is_evaluated_re_evaluated_and_dropped() {
         graph.set(&input, 1).unwrap();
         let refreshed = graph.refresh(&());
         assert_eq!((refreshed.changed, refreshed.ran.len()), (vec![effect.id()], DEEP as usize));
-        assert_eq!((graph.read(&top, &()).unwrap(), graph.stats(middle.id()).aborted), (Arc::new(DEEP + 1), aborted));
+        assert_eq!(
+            (graph.read(&top, &()).unwrap(), graph.stats(middle.id()).aborted),
+            (Arc::new(DEEP + 1), aborted)
+        );
         graph.check_invariants();
         drop((effect, top, middle));
         assert_eq!((graph.node_count(), graph.edge_count()), (1, 0));
@@ -464,10 +487,13 @@ fn an_aborted_run_leaves_no_trace_even_if_its_closure_hides_or_panics() {
 #[test]
 fn a_thunk_with_100_000_inputs_reads_each_once() {
     let mut graph = Graph::<(), String>::new();
-    let inputs: Vec<_> = (0..DEEP).map(|value| graph.add_ref(Equality::by_value(), value)).collect();
+    let inputs: Vec<_> =
+        (0..DEEP).map(|value| graph.add_ref(Equality::by_value(), value)).collect();
     let read = inputs.clone();
     let sum = graph.add_thunk(Equality::by_value(), move |cx| {
-        let once = read.iter().try_fold(0, |sum, node| Ok::<_, ReadError<String>>(sum + *cx.get(node)?))?;
+        let once = read
+            .iter()
+            .try_fold(0, |sum, node| Ok::<_, ReadError<String>>(sum + *cx.get(node)?))?;
         read.iter().try_fold(once, |sum, node| Ok(sum + *cx.get(node)?))
     });
     let _effect = graph.observe(&sum, &()).unwrap();
