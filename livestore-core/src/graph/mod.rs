@@ -60,6 +60,7 @@ mod error;
 mod evaluate;
 mod handle;
 mod invariants;
+mod mark;
 mod node;
 mod owner;
 

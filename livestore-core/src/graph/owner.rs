@@ -34,9 +34,9 @@ pub struct Graph<E: ?Sized, X> {
     /// The revision of the latest mark.
     pub(super) revision: Revision,
     /// Nothing was evaluated since that mark, so the next mark belongs to the same revision.
-    open: bool,
+    pub(super) open: bool,
     /// The `Ref`s that remember what they were before this revision.
-    reopened: Vec<NodeId>,
+    pub(super) reopened: Vec<NodeId>,
     /// The effects that are not clean, and some that were freed meanwhile.
     pub(super) stale: Vec<NodeId>,
     /// The members of cycles: dirty again in the next revision.
@@ -276,84 +276,6 @@ impl<E: ?Sized, X: Clone + PartialEq + Send + Sync + 'static> Graph<E, X> {
         // Only a refresh reports them.
         self.ran.clear();
         self.cut_off.clear();
-    }
-
-    /// From here on the values of this revision have been seen.
-    fn begin_evaluation(&mut self) {
-        self.open = false;
-        for id in std::mem::take(&mut self.reopened) {
-            if let Some(Node { kind: Kind::Ref { before, .. }, .. }) = self.nodes.find_mut(id) {
-                discard(before.take());
-            }
-        }
-    }
-
-    fn open_revision(&mut self) {
-        if self.open {
-            return;
-        }
-        self.open = true;
-        self.revision = self.revision.next();
-        for id in std::mem::take(&mut self.cycles) {
-            if self.nodes.find(id).is_some() {
-                self.mark_thunk(id);
-            }
-        }
-    }
-
-    /// Stores the `Ref`'s new value, and returns one that is no longer needed.
-    fn replace_ref(&mut self, id: NodeId, new: Value) -> Option<Value> {
-        let revision = self.revision;
-        let node = self.nodes.at_mut(id);
-        let Kind::Ref { content, before } = &mut node.kind else { return None };
-        match before.take() {
-            // Back to what it was when somebody last looked: then nothing has happened.
-            Some((value, since)) if (content.equal)(&value, &new) => {
-                node.changed_at = since;
-                content.value.replace(value)
-            }
-            Some(earlier) => {
-                *before = Some(earlier);
-                content.value.replace(new)
-            }
-            None => {
-                let old = content.value.replace(new);
-                if node.changed_at < revision {
-                    *before = old.map(|value| (value, node.changed_at));
-                    self.reopened.push(id);
-                    node.changed_at = revision;
-                    return None;
-                }
-                old
-            }
-        }
-    }
-
-    fn mark_thunk(&mut self, id: NodeId) {
-        let node = self.nodes.at_mut(id);
-        let was = std::mem::replace(&mut node.color, Color::Dirty);
-        // Otherwise its dependents have been marked with it.
-        if was == Color::Clean {
-            self.mark_dependents(id);
-        }
-    }
-
-    fn mark_dependents(&mut self, id: NodeId) {
-        let mut marked = vec![id];
-        while let Some(id) = marked.pop() {
-            // Indices, as the edges cannot stay borrowed while the nodes at their ends are coloured.
-            for position in 0..self.nodes.at(id).dependents.len() {
-                let dependent = self.nodes.at(id).dependents[position].node;
-                let node = self.nodes.at_mut(dependent);
-                if node.color == Color::Clean {
-                    node.color = Color::Check;
-                    match node.kind {
-                        Kind::Effect => self.stale.push(dependent),
-                        Kind::Ref { .. } | Kind::Thunk { .. } => marked.push(dependent),
-                    }
-                }
-            }
-        }
     }
 }
 
