@@ -5,6 +5,8 @@ extern crate self as livestore_core;
 
 mod eventlog;
 pub mod graph;
+#[doc(hidden)]
+pub mod platform;
 mod query;
 mod schema;
 mod value;

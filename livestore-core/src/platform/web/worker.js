@@ -1,0 +1,24 @@
+// The leader's worker: loads the app's own module once more and runs its leader (see scope.rs, worker.rs).
+const tell = (kind, text) => self.postMessage({ livestore: kind, text: String(text) });
+const trap = (event, error) => {
+  if (error instanceof WebAssembly.RuntimeError || error instanceof RangeError) {
+    event.preventDefault();
+    tell("crashed", error);
+    self.close();
+  }
+};
+self.addEventListener("error", (event) => trap(event, event.error));
+self.addEventListener("unhandledrejection", (event) => trap(event, event.reason));
+self.addEventListener("message", async ({ data }) => {
+  self.livestoreLeader = data.config;
+  try {
+    const glue = await import(data.glue);
+    await glue.default({ module_or_path: data.module });
+    if (self.livestoreLeader) glue.livestore_worker_entry?.();
+    if (self.livestoreLeader) throw new Error("neither `main` calls `launch` nor is there a `worker_entry!`");
+  } catch (error) {
+    tell("failed", error);
+    self.close();
+  }
+}, { once: true });
+tell("hello", "");

@@ -1,0 +1,241 @@
+//! The page's side: starts the leader in a dedicated worker made of the app's own wasm module, and starts a new one
+//! when it dies.
+//!
+//! The worker's script is a Blob (or a file of the app, for strict content security policies). It gets the address of
+//! the page's wasm-bindgen glue and the compiled module, so nothing is downloaded or compiled again, and no bundler has
+//! to know of it. Needs wasm-bindgen's target `web`, which trunk, cargo-leptos and dx all use.
+
+use std::{
+    cell::{Cell, RefCell},
+    rc::Rc,
+    time::Duration,
+};
+
+use futures_channel::oneshot;
+use js_sys::{Array, Object, Reflect, Uint8Array};
+use wasm_bindgen::{JsCast, JsValue, prelude::wasm_bindgen};
+use wasm_bindgen_futures::spawn_local;
+use web_sys::{Blob, BlobPropertyBag, ErrorEvent, Event, MessageEvent, Url, Worker, WorkerOptions, WorkerType};
+
+use super::{
+    describe,
+    local::Local,
+    page::{self, Listener},
+    property,
+    scope::LeaderScope,
+    timer,
+};
+use crate::platform::{LeaderEntry, LeaderEvent, LeaderFailure, SpawnLeader, now_ms, supervise::Backoff};
+
+/// The worker's script. An app whose content security policy forbids `blob:` workers serves this text as a file of its
+/// own and names its address in [`SpawnLeader::script`].
+pub const WORKER_SCRIPT: &str = include_str!("worker.js");
+
+/// How long a leader that was told to stop may take before its worker is terminated.
+const STOP_GRACE: Duration = Duration::from_secs(2);
+
+/// Starts that never reached the worker's first line before the page stops trying.
+const BLOCKED_STARTS: u32 = 3;
+
+#[wasm_bindgen]
+extern "C" {
+    type ImportMeta;
+
+    #[wasm_bindgen(thread_local_v2, js_namespace = import, js_name = meta)]
+    static META: ImportMeta;
+
+    #[wasm_bindgen(method, getter)]
+    fn url(this: &ImportMeta) -> String;
+}
+
+/// A supervised leader. Dropping it tells the leader to stop; the page's end ends it too.
+#[derive(Debug)]
+pub struct LeaderHandle(Local<Rc<Supervisor>>);
+
+impl Drop for LeaderHandle {
+    fn drop(&mut self) {
+        if let Some(supervisor) = self.0.get() {
+            supervisor.stop();
+        }
+    }
+}
+
+/// Starts a leader and keeps it alive. `entry` is what the worker's [`launch`](super::launch) was given, and runs here
+/// only if the browser starts no worker at all.
+pub fn spawn_leader(
+    spawn: SpawnLeader,
+    entry: LeaderEntry,
+    on_event: impl Fn(LeaderEvent) + 'static,
+) -> LeaderHandle {
+    let supervisor = Rc::new(Supervisor {
+        spawn,
+        entry,
+        on_event: Box::new(on_event),
+        running: RefCell::new(Running::Nothing),
+        backoff: Cell::new(Backoff::default()),
+        blocked: Cell::new(0),
+    });
+    supervisor.start();
+    LeaderHandle(Local::new(supervisor))
+}
+
+struct Supervisor {
+    spawn: SpawnLeader,
+    entry: LeaderEntry,
+    on_event: Box<dyn Fn(LeaderEvent)>,
+    running: RefCell<Running>,
+    backoff: Cell<Backoff>,
+    blocked: Cell<u32>,
+}
+
+#[expect(dead_code, reason = "listeners and timers are held for their drop")]
+enum Running {
+    Nothing,
+    Worker { worker: Worker, born: u64, greeted: bool, listeners: [Listener; 2] },
+    Waiting(timer::Timer),
+    Inline(oneshot::Sender<()>),
+    Stopped,
+}
+
+impl Supervisor {
+    fn start(self: &Rc<Self>) {
+        match self.start_worker() {
+            Ok(running) => *self.running.borrow_mut() = running,
+            Err(error) => self.died(LeaderFailure::Blocked(describe(&error))),
+        }
+    }
+
+    fn start_worker(self: &Rc<Self>) -> Result<Running, JsValue> {
+        let options = WorkerOptions::new();
+        options.set_type(WorkerType::Module);
+        options.set_name(&self.spawn.name);
+        let worker = match &self.spawn.script {
+            Some(script) => Worker::new_with_options(script, &options)?,
+            None => {
+                let kind = BlobPropertyBag::new();
+                kind.set_type("text/javascript");
+                let parts = Array::of1(&JsValue::from_str(WORKER_SCRIPT));
+                let blob = Blob::new_with_str_sequence_and_options(&parts, &kind)?;
+                let address = Url::create_object_url_with_blob(&blob)?;
+                let worker = Worker::new_with_options(&address, &options);
+                // The fetch has the Blob by now; the address is not needed again.
+                Url::revoke_object_url(&address)?;
+                worker?
+            }
+        };
+        let message = Object::new();
+        let set = |name: &str, value: &JsValue| Reflect::set(&message, &JsValue::from_str(name), value);
+        set("glue", &JsValue::from_str(&META.with(ImportMeta::url)))?;
+        set("module", &wasm_bindgen::module())?;
+        set("config", &Uint8Array::from(self.spawn.config.as_slice()))?;
+        worker.post_message(&message)?;
+
+        let weak = Rc::downgrade(self);
+        let on_message = page::listen(&[(worker.clone().into(), "message")], move |event| {
+            if let Some(supervisor) = weak.upgrade() {
+                supervisor.heard(&event);
+            }
+        });
+        let weak = Rc::downgrade(self);
+        let on_error = page::listen(&[(worker.clone().into(), "error")], move |event| {
+            if let Some(supervisor) = weak.upgrade() {
+                supervisor.failed(&event);
+            }
+        });
+        Ok(Running::Worker { worker, born: now_ms(), greeted: false, listeners: [on_message, on_error] })
+    }
+
+    /// A report of the worker (`worker.js`, `scope.rs`).
+    fn heard(self: &Rc<Self>, event: &Event) {
+        let Some(message) = event.dyn_ref::<MessageEvent>().map(MessageEvent::data) else { return };
+        let text_of = |name| property(&message, name).and_then(|value| value.as_string()).unwrap_or_default();
+        let text = text_of("text");
+        match text_of("livestore").as_str() {
+            "hello" => {
+                self.blocked.set(0);
+                if let Running::Worker { greeted, .. } = &mut *self.running.borrow_mut() {
+                    *greeted = true;
+                }
+            }
+            "ready" => (self.on_event)(LeaderEvent::Started),
+            "failed" => self.died(LeaderFailure::NotLoaded(text)),
+            "panicked" => self.died(LeaderFailure::Panicked(text)),
+            "crashed" => self.died(LeaderFailure::Crashed(text)),
+            "ended" => {
+                self.stop();
+                (self.on_event)(LeaderEvent::Ended);
+            }
+            _ => {}
+        }
+    }
+
+    /// An error event: before the first line ran it means that the browser refuses the script; later the script itself
+    /// reports what matters.
+    fn failed(self: &Rc<Self>, event: &Event) {
+        let started = matches!(&*self.running.borrow(), Running::Worker { greeted: true, .. });
+        if !started {
+            event.prevent_default();
+            let text = event.dyn_ref::<ErrorEvent>().map(ErrorEvent::message).unwrap_or_default();
+            self.died(LeaderFailure::Blocked(text));
+        }
+    }
+
+    fn died(self: &Rc<Self>, reason: LeaderFailure) {
+        let lived = match &*self.running.borrow() {
+            Running::Stopped | Running::Inline(_) => return,
+            Running::Worker { worker, born, .. } => {
+                worker.terminate();
+                Duration::from_millis(now_ms().saturating_sub(*born))
+            }
+            Running::Nothing | Running::Waiting(_) => Duration::ZERO,
+        };
+        if matches!(reason, LeaderFailure::Blocked(_)) {
+            self.blocked.set(self.blocked.get() + 1);
+            if self.blocked.get() >= BLOCKED_STARTS {
+                return self.run_inline(reason);
+            }
+        }
+        let mut backoff = self.backoff.get();
+        let retry_in = backoff.after_failure(lived);
+        self.backoff.set(backoff);
+        let weak = Rc::downgrade(self);
+        let retry = timer::after(retry_in, move || {
+            if let Some(supervisor) = weak.upgrade() {
+                supervisor.start();
+            }
+        });
+        self.replace(Running::Waiting(retry));
+        (self.on_event)(LeaderEvent::Failed { reason, retry_in });
+    }
+
+    fn run_inline(self: &Rc<Self>, reason: LeaderFailure) {
+        let (stop, stopped) = oneshot::channel();
+        self.replace(Running::Inline(stop));
+        (self.on_event)(LeaderEvent::Inline(reason));
+        let leader = (self.entry)(LeaderScope::new(self.spawn.config.clone(), true, stopped));
+        let weak = Rc::downgrade(self);
+        spawn_local(async move {
+            leader.await;
+            if let Some(supervisor) = weak.upgrade() {
+                supervisor.replace(Running::Stopped);
+                (supervisor.on_event)(LeaderEvent::Ended);
+            }
+        });
+    }
+
+    fn stop(&self) {
+        if let Running::Worker { worker, .. } = self.replace(Running::Stopped) {
+            // Any message after the first tells it to stop; posting one does not throw.
+            let _ = worker.post_message(&JsValue::NULL);
+            spawn_local(async move {
+                timer::sleep(STOP_GRACE).await;
+                worker.terminate();
+            });
+        }
+    }
+
+    /// The old value is dropped, or returned, after the cell is free again.
+    fn replace(&self, running: Running) -> Running {
+        self.running.replace(running)
+    }
+}
