@@ -15,6 +15,7 @@
 
 mod storage_mode;
 mod supervise;
+#[cfg(any(test, target_arch = "wasm32"))]
 mod text;
 
 #[cfg(target_arch = "wasm32")]
@@ -24,29 +25,34 @@ mod web;
 pub use web::wasm_bindgen;
 #[cfg(target_arch = "wasm32")]
 pub use web::{
-    Adopted, Channel, Identity, Journal, LeaderHandle, LeaderScope, LeaveWarning, Listener, LockGuard, Storage, Timer,
-    WORKER_SCRIPT, adopt_journals, after, every, identify, is_held, is_worker, launch, lock_exclusive, on_page_hidden,
-    on_page_shown, request_persistence, sleep, spawn_leader, spawn_local, try_lock, watch_journals, worker_main,
+    Adopted, Channel, Identity, Journal, LeaderHandle, LeaderScope, LeaveWarning, Listener,
+    LockGuard, Storage, Timer, WORKER_SCRIPT, adopt_journals, after, every, identify, is_held,
+    is_worker, launch, lock_exclusive, on_page_hidden, on_page_shown, request_persistence, sleep,
+    spawn_leader, spawn_local, try_lock, watch_journals, worker_main,
 };
 
 #[cfg(not(target_arch = "wasm32"))]
 mod native;
 #[cfg(not(target_arch = "wasm32"))]
 pub use native::{
-    Adopted, Channel, Identity, Journal, LeaderHandle, LeaderScope, LeaveWarning, Listener, LockGuard, Storage, Timer,
-    WORKER_SCRIPT, adopt_journals, after, every, identify, is_held, is_worker, launch, lock_exclusive, on_page_hidden,
-    on_page_shown, request_persistence, sleep, spawn_leader, spawn_local, try_lock, watch_journals, worker_main,
+    Adopted, Channel, Identity, Journal, LeaderHandle, LeaderScope, LeaveWarning, Listener,
+    LockGuard, Storage, Timer, WORKER_SCRIPT, adopt_journals, after, every, identify, is_held,
+    is_worker, launch, lock_exclusive, on_page_hidden, on_page_shown, request_persistence, sleep,
+    spawn_leader, spawn_local, try_lock, watch_journals, worker_main,
 };
 
 pub use storage_mode::{Durability, Persistence, StorageMode, StoragePlace, StorageRefused};
-pub use supervise::{ChannelError, JournalError, LeaderEntry, LeaderEvent, LeaderFailure, LockError, SpawnLeader};
+pub use supervise::{
+    ChannelError, JournalError, LeaderEntry, LeaderEvent, LeaderFailure, LockError, SpawnLeader,
+};
 
 use std::sync::OnceLock;
 
 /// Milliseconds since this thread's process (page, worker) first asked; never goes back.
 pub fn now_ms() -> u64 {
     static START: OnceLock<web_time::Instant> = OnceLock::new();
-    u64::try_from(START.get_or_init(web_time::Instant::now).elapsed().as_millis()).unwrap_or(u64::MAX)
+    u64::try_from(START.get_or_init(web_time::Instant::now).elapsed().as_millis())
+        .unwrap_or(u64::MAX)
 }
 
 /// 64 random bits from the system's good source.

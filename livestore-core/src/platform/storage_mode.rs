@@ -34,7 +34,9 @@ pub enum StorageRefused {
     #[error("persistent storage needs HTTPS or localhost")]
     InsecureContext,
     /// The browser forbids storage here: a private window, blocked site data.
-    #[error("the browser forbids persistent storage here (a private window or blocked site data): {0}")]
+    #[error(
+        "the browser forbids persistent storage here (a private window or blocked site data): {0}"
+    )]
     Forbidden(String),
     /// The quota or the disk is full.
     #[error("no storage space is left: {0}")]

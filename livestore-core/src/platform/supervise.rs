@@ -106,11 +106,14 @@ mod tests {
     use super::{Backoff, Duration};
 
     #[test]
-    fn a_leader_that_keeps_dying_is_restarted_ever_more_slowly_and_at_full_speed_again_after_a_healthy_minute() {
+    fn a_leader_that_keeps_dying_is_restarted_ever_more_slowly_and_at_full_speed_again_after_a_healthy_minute()
+     {
         let mut backoff = Backoff::default();
         let lived = [0, 0, 0, 0, 0, 0, 0, 0, 0, 61, 0];
-        let delays: Vec<u128> =
-            lived.iter().map(|&s| backoff.after_failure(Duration::from_secs(s)).as_millis()).collect();
+        let delays: Vec<u128> = lived
+            .iter()
+            .map(|&s| backoff.after_failure(Duration::from_secs(s)).as_millis())
+            .collect();
         assert_eq!(delays, [100, 200, 400, 800, 1600, 3200, 6400, 10_000, 10_000, 100, 200]);
     }
 }

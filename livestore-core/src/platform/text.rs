@@ -62,7 +62,8 @@ pub(super) fn decode(text: &str) -> Option<Vec<u8>> {
         return None;
     }
     let units = text.chars().count();
-    (bytes.len() % 15 == remainder && held == 0 && units == encoded_len(bytes.len())).then_some(bytes)
+    (bytes.len() % 15 == remainder && held == 0 && units == encoded_len(bytes.len()))
+        .then_some(bytes)
 }
 
 #[cfg(test)]

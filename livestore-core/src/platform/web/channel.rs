@@ -28,7 +28,10 @@ impl Drop for Open {
 
 impl Channel {
     /// Opens the channel; each frame of the others goes to `on_frame`. What is not a frame is ignored.
-    pub fn open(name: &str, mut on_frame: impl FnMut(Vec<u8>) + 'static) -> Result<Self, ChannelError> {
+    pub fn open(
+        name: &str,
+        mut on_frame: impl FnMut(Vec<u8>) + 'static,
+    ) -> Result<Self, ChannelError> {
         let port = BroadcastChannel::new(name).map_err(|e| ChannelError(describe(&e)))?;
         let on_message = Closure::<dyn FnMut(MessageEvent)>::new(move |message: MessageEvent| {
             if let Some(frame) = message.data().dyn_ref::<Uint8Array>() {
@@ -41,7 +44,8 @@ impl Channel {
 
     /// Posts one frame to all others.
     pub fn post(&self, frame: &[u8]) -> Result<(), ChannelError> {
-        let open = self.0.get().ok_or_else(|| ChannelError("it belongs to another thread".to_owned()))?;
+        let open =
+            self.0.get().ok_or_else(|| ChannelError("it belongs to another thread".to_owned()))?;
         open.port.post_message(&Uint8Array::from(frame)).map_err(|e| ChannelError(describe(&e)))
     }
 }

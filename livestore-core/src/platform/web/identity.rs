@@ -14,7 +14,7 @@ use super::{
     lock::{LockGuard, lock_exclusive},
     timer::sleep,
 };
-use crate::platform::{LockError, random_u64};
+use crate::platform::{LockError, StoragePlace, random_u64};
 
 /// How long to wait for the tab's lock: a reload's old page frees it within this, a duplicated tab's twin never does.
 const TAB_PATIENCE: Duration = Duration::from_millis(1500);
@@ -56,7 +56,8 @@ pub(super) fn local_storage() -> Option<Storage> {
 }
 
 /// Finds or mints the ids of a session of this page.
-pub async fn identify(store: &StoreId) -> Identity {
+pub async fn identify(place: &StoragePlace) -> Identity {
+    let store = &place.store;
     let mut locks = Vec::new();
     let client = keep_client(store).await;
     let (tab, tab_lock) = keep_tab(store).await.unzip();
@@ -92,7 +93,12 @@ async fn keep_client(store: &StoreId) -> Option<ClientId> {
 async fn keep_tab(store: &StoreId) -> Option<(TabId, LockGuard)> {
     let storage = web_sys::window()?.session_storage().ok()??;
     let key = format!("livestore-tab-{store}");
-    let known = storage.get_item(&key).ok().flatten().and_then(|text| text.parse::<ClientId>().ok()).map(|id| TabId(id.0));
+    let known = storage
+        .get_item(&key)
+        .ok()
+        .flatten()
+        .and_then(|text| text.parse::<ClientId>().ok())
+        .map(|id| TabId(id.0));
     if let Some(tab) = known
         && let Some(lock) = own(store, tab).await.ok()?
     {

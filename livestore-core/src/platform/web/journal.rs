@@ -217,7 +217,11 @@ pub async fn adopt_journals(store: &StoreId, own: SessionId) -> Vec<Adopted> {
             continue;
         }
         let name = session_lock(store, session);
-        let lock = if session.tab == own.tab { lock_exclusive(&name).await.map(Some) } else { try_lock(&name).await };
+        let lock = if session.tab == own.tab {
+            lock_exclusive(&name).await.map(Some)
+        } else {
+            try_lock(&name).await
+        };
         // Without locks nobody can tell that a session is dead, so nothing is adopted.
         if let Ok(Some(lock)) = lock {
             adopted.extend(read(store, session, lock));
@@ -227,19 +231,27 @@ pub async fn adopt_journals(store: &StoreId, own: SessionId) -> Vec<Adopted> {
 }
 
 /// Adopts the journals of sessions that die while this one lives: when another page writes one, its lock is waited for.
-pub fn watch_journals(store: &StoreId, own: SessionId, on_adopted: impl Fn(Adopted) + 'static) -> Listener {
+pub fn watch_journals(
+    store: &StoreId,
+    own: SessionId,
+    on_adopted: impl Fn(Adopted) + 'static,
+) -> Listener {
     let (store, on_adopted) = (store.clone(), Rc::new(on_adopted));
     let waiting = Rc::new(RefCell::new(std::collections::BTreeSet::from([own])));
-    let targets: Vec<_> = web_sys::window().map(|window| (window.into(), "storage")).into_iter().collect();
+    let targets: Vec<_> =
+        web_sys::window().map(|window| (window.into(), "storage")).into_iter().collect();
     page::listen(&targets, move |event| {
         let key = event.dyn_ref::<StorageEvent>().and_then(StorageEvent::key);
-        let Some(session) = key.and_then(|key| key.strip_prefix(&prefix(&store))?.parse::<SessionId>().ok()) else {
+        let Some(session) =
+            key.and_then(|key| key.strip_prefix(&prefix(&store))?.parse::<SessionId>().ok())
+        else {
             return;
         };
         if !waiting.borrow_mut().insert(session) {
             return;
         }
-        let (store, alive, on_adopted) = (store.clone(), Rc::downgrade(&waiting), Rc::clone(&on_adopted));
+        let (store, alive, on_adopted) =
+            (store.clone(), Rc::downgrade(&waiting), Rc::clone(&on_adopted));
         spawn_local(async move {
             let lock = lock_exclusive(&session_lock(&store, session)).await;
             // Not if the listener was dropped in the meantime.
@@ -257,7 +269,8 @@ pub fn watch_journals(store: &StoreId, own: SessionId, on_adopted: impl Fn(Adopt
 fn journals(store: &StoreId) -> Vec<SessionId> {
     let Some(storage) = local_storage() else { return Vec::new() };
     let prefix = prefix(store);
-    let keys = (0..storage.length().unwrap_or(0)).filter_map(|index| storage.key(index).ok().flatten());
+    let keys =
+        (0..storage.length().unwrap_or(0)).filter_map(|index| storage.key(index).ok().flatten());
     keys.filter_map(|key| key.strip_prefix(&prefix)?.parse().ok()).collect()
 }
 

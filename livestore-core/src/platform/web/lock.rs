@@ -17,7 +17,12 @@ extern "C" {
     type LockManager;
 
     #[wasm_bindgen(method, catch)]
-    fn request(this: &LockManager, name: &str, options: &Object, granted: &Function) -> Result<Promise, JsValue>;
+    fn request(
+        this: &LockManager,
+        name: &str,
+        options: &Object,
+        granted: &Function,
+    ) -> Result<Promise, JsValue>;
 
     #[wasm_bindgen(method, catch)]
     fn query(this: &LockManager) -> Result<Promise, JsValue>;
@@ -66,14 +71,22 @@ impl Drop for Withdraw {
 }
 
 fn manager() -> Result<LockManager, LockError> {
-    let locks = property(&js_sys::global(), "navigator").and_then(|navigator| property(&navigator, "locks"));
-    locks.map(JsCast::unchecked_into).ok_or_else(|| LockError("this page has no Web Locks (HTTPS is needed)".to_owned()))
+    let locks = property(&js_sys::global(), "navigator")
+        .and_then(|navigator| property(&navigator, "locks"));
+    locks
+        .map(JsCast::unchecked_into)
+        .ok_or_else(|| LockError("this page has no Web Locks (HTTPS is needed)".to_owned()))
 }
 
-async fn request(name: &str, option: &str, value: &JsValue) -> Result<Option<LockGuard>, LockError> {
+async fn request(
+    name: &str,
+    option: &str,
+    value: &JsValue,
+) -> Result<Option<LockGuard>, LockError> {
     let manager = manager()?;
     let options = Object::new();
-    Reflect::set(&options, &JsValue::from_str(option), value).map_err(|e| LockError(describe(&e)))?;
+    Reflect::set(&options, &JsValue::from_str(option), value)
+        .map_err(|e| LockError(describe(&e)))?;
 
     let mut release = None;
     let hold = Promise::new(&mut |resolve, _reject| release = Some(resolve));
@@ -89,7 +102,9 @@ async fn request(name: &str, option: &str, value: &JsValue) -> Result<Option<Loc
         drop(waiting.map(|waiting| waiting.send(Ok(guard))));
         JsValue::from(hold)
     });
-    let finished = manager.request(name, &options, granted.unchecked_ref()).map_err(|e| LockError(describe(&e)))?;
+    let finished = manager
+        .request(name, &options, granted.unchecked_ref())
+        .map_err(|e| LockError(describe(&e)))?;
     spawn_local(async move {
         // Resolves when the lock is freed; rejects when it was never granted.
         if let Err(error) = JsFuture::from(finished).await

@@ -8,11 +8,11 @@
 use std::{rc::Rc, time::Duration};
 
 use rusqlite::{Connection, OpenFlags};
-use sqlite_wasm_rs::vfs::VfsFilesManager;
 use sqlite_wasm_rs::WasmOsCallback;
+use sqlite_wasm_rs::vfs::VfsFilesManager;
 use sqlite_wasm_vfs::sahpool::{OpfsSAHError, OpfsSAHPoolCfgBuilder, OpfsSAHPoolUtil, install};
-use web_sys::DedicatedWorkerGlobalScope;
 use wasm_bindgen::JsCast;
+use web_sys::DedicatedWorkerGlobalScope;
 
 use super::{property, timer};
 use crate::platform::{Durability, StorageMode, StoragePlace, StorageRefused};
@@ -45,7 +45,8 @@ impl Storage {
     /// Opens the store's directory, whose lock the caller holds.
     pub async fn open(place: &StoragePlace) -> Result<Self, StorageRefused> {
         check_support()?;
-        let directory = place.directory.clone().unwrap_or_else(|| format!("livestore-{}", place.store));
+        let directory =
+            place.directory.clone().unwrap_or_else(|| format!("livestore-{}", place.store));
         let vfs = format!("livestore-{}", place.store);
         let config = OpfsSAHPoolCfgBuilder::new()
             .vfs_name(&vfs)
@@ -88,7 +89,11 @@ impl Storage {
     }
 
     /// Opens a database, creating it if it is not there. In memory each call makes a new one.
-    pub fn open_database(&self, name: &str, durability: Durability) -> rusqlite::Result<Connection> {
+    pub fn open_database(
+        &self,
+        name: &str,
+        durability: Durability,
+    ) -> rusqlite::Result<Connection> {
         let Kind::Pool { vfs, .. } = &*self.0 else { return Connection::open_in_memory() };
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE;
         let database = Connection::open_with_flags_and_vfs(name, flags, vfs.as_str())?;
@@ -142,13 +147,17 @@ fn refusal(error: &OpfsSAHError) -> StorageRefused {
         OpfsSAHError::Opfs { value, .. } => {
             match property(value, "name").and_then(|name| name.as_string()).as_deref() {
                 // The handle is taken, or its file is just being released.
-                Some("NoModificationAllowedError" | "InvalidStateError") => StorageRefused::Busy(text),
+                Some("NoModificationAllowedError" | "InvalidStateError") => {
+                    StorageRefused::Busy(text)
+                }
                 Some("SecurityError" | "NotAllowedError") => StorageRefused::Forbidden(text),
                 Some("QuotaExceededError") => StorageRefused::Full(text),
                 _ => StorageRefused::Other(text),
             }
         }
-        OpfsSAHError::InvalidHeader { .. } | OpfsSAHError::DuplicateFilename(_) => StorageRefused::Damaged(text),
+        OpfsSAHError::InvalidHeader { .. } | OpfsSAHError::DuplicateFilename(_) => {
+            StorageRefused::Damaged(text)
+        }
         _ => StorageRefused::Other(text),
     }
 }

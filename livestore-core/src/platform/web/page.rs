@@ -60,7 +60,8 @@ fn targets() -> Option<(EventTarget, EventTarget)> {
 /// them may come for one departure. What the callback does has to be synchronous.
 pub fn on_page_hidden(mut callback: impl FnMut() + 'static) -> Listener {
     let Some((window, document)) = targets() else { return Listener(Local::new(Vec::new())) };
-    let kinds = [(document.clone(), "visibilitychange"), (document, "freeze"), (window, "pagehide")];
+    let kinds =
+        [(document.clone(), "visibilitychange"), (document, "freeze"), (window, "pagehide")];
     listen(&kinds, move |event| {
         if event.type_() != "visibilitychange" || is_hidden() {
             callback();
@@ -71,7 +72,8 @@ pub fn on_page_hidden(mut callback: impl FnMut() + 'static) -> Listener {
 /// Calls back when the page is seen again, thawed, or restored by the back button.
 pub fn on_page_shown(mut callback: impl FnMut() + 'static) -> Listener {
     let Some((window, document)) = targets() else { return Listener(Local::new(Vec::new())) };
-    let kinds = [(document.clone(), "visibilitychange"), (document, "resume"), (window, "pageshow")];
+    let kinds =
+        [(document.clone(), "visibilitychange"), (document, "resume"), (window, "pageshow")];
     listen(&kinds, move |event| {
         if event.type_() != "visibilitychange" || !is_hidden() {
             callback();
@@ -113,7 +115,9 @@ pub async fn request_persistence() -> Persistence {
     let Some(window) = web_sys::window().filter(web_sys::Window::is_secure_context) else {
         return Persistence::Unsupported;
     };
-    let Ok(answer) = window.navigator().storage().persist() else { return Persistence::Unsupported };
+    let Ok(answer) = window.navigator().storage().persist() else {
+        return Persistence::Unsupported;
+    };
     match JsFuture::from(answer).await.as_ref().map(JsValue::as_bool) {
         Ok(Some(true)) => Persistence::Granted,
         Ok(_) => Persistence::Denied,

@@ -71,7 +71,8 @@ pub fn worker_main(entry: LeaderEntry) -> bool {
     let (stop, stopped) = oneshot::channel();
     let scope = LeaderScope::new(Uint8Array::new(&config).to_vec(), false, stopped);
     let mut stop = Some(stop);
-    let listener = page::listen(&[(worker.clone().into(), "message")], move |_stop| drop(stop.take()));
+    let listener =
+        page::listen(&[(worker.clone().into(), "message")], move |_stop| drop(stop.take()));
     tell(&worker, "ready", "");
     spawn_local(async move {
         entry(scope).await;

@@ -15,7 +15,9 @@ use futures_channel::oneshot;
 use js_sys::{Array, Object, Reflect, Uint8Array};
 use wasm_bindgen::{JsCast, JsValue, prelude::wasm_bindgen};
 use wasm_bindgen_futures::spawn_local;
-use web_sys::{Blob, BlobPropertyBag, ErrorEvent, Event, MessageEvent, Url, Worker, WorkerOptions, WorkerType};
+use web_sys::{
+    Blob, BlobPropertyBag, ErrorEvent, Event, MessageEvent, Url, Worker, WorkerOptions, WorkerType,
+};
 
 use super::{
     describe,
@@ -25,7 +27,9 @@ use super::{
     scope::LeaderScope,
     timer,
 };
-use crate::platform::{LeaderEntry, LeaderEvent, LeaderFailure, SpawnLeader, now_ms, supervise::Backoff};
+use crate::platform::{
+    LeaderEntry, LeaderEvent, LeaderFailure, SpawnLeader, now_ms, supervise::Backoff,
+};
 
 /// The worker's script. An app whose content security policy forbids `blob:` workers serves this text as a file of its
 /// own and names its address in [`SpawnLeader::script`].
@@ -34,8 +38,9 @@ pub const WORKER_SCRIPT: &str = include_str!("worker.js");
 /// How long a leader that was told to stop may take before its worker is terminated.
 const STOP_GRACE: Duration = Duration::from_secs(2);
 
-/// Starts that never reached the worker's first line before the page stops trying.
-const BLOCKED_STARTS: u32 = 3;
+/// How often a script of the app's own may fail to load (perhaps the network does) before the page stops trying. A
+/// Blob needs no network: if it does not start, it never will.
+const SCRIPT_STARTS: u32 = 5;
 
 #[wasm_bindgen]
 extern "C" {
@@ -124,7 +129,8 @@ impl Supervisor {
             }
         };
         let message = Object::new();
-        let set = |name: &str, value: &JsValue| Reflect::set(&message, &JsValue::from_str(name), value);
+        let set =
+            |name: &str, value: &JsValue| Reflect::set(&message, &JsValue::from_str(name), value);
         set("glue", &JsValue::from_str(&META.with(ImportMeta::url)))?;
         set("module", &wasm_bindgen::module())?;
         set("config", &Uint8Array::from(self.spawn.config.as_slice()))?;
@@ -142,13 +148,19 @@ impl Supervisor {
                 supervisor.failed(&event);
             }
         });
-        Ok(Running::Worker { worker, born: now_ms(), greeted: false, listeners: [on_message, on_error] })
+        Ok(Running::Worker {
+            worker,
+            born: now_ms(),
+            greeted: false,
+            listeners: [on_message, on_error],
+        })
     }
 
     /// A report of the worker (`worker.js`, `scope.rs`).
     fn heard(self: &Rc<Self>, event: &Event) {
         let Some(message) = event.dyn_ref::<MessageEvent>().map(MessageEvent::data) else { return };
-        let text_of = |name| property(&message, name).and_then(|value| value.as_string()).unwrap_or_default();
+        let text_of =
+            |name| property(&message, name).and_then(|value| value.as_string()).unwrap_or_default();
         let text = text_of("text");
         match text_of("livestore").as_str() {
             "hello" => {
@@ -175,8 +187,13 @@ impl Supervisor {
         let started = matches!(&*self.running.borrow(), Running::Worker { greeted: true, .. });
         if !started {
             event.prevent_default();
-            let text = event.dyn_ref::<ErrorEvent>().map(ErrorEvent::message).unwrap_or_default();
-            self.died(LeaderFailure::Blocked(text));
+            let text = event
+                .dyn_ref::<ErrorEvent>()
+                .map(ErrorEvent::message)
+                .filter(|text| !text.is_empty());
+            let unsaid =
+                || "the browser refused its script (a content security policy?)".to_owned();
+            self.died(LeaderFailure::Blocked(text.unwrap_or_else(unsaid)));
         }
     }
 
@@ -191,7 +208,8 @@ impl Supervisor {
         };
         if matches!(reason, LeaderFailure::Blocked(_)) {
             self.blocked.set(self.blocked.get() + 1);
-            if self.blocked.get() >= BLOCKED_STARTS {
+            let starts = if self.spawn.script.is_some() { SCRIPT_STARTS } else { 1 };
+            if self.blocked.get() >= starts {
                 return self.run_inline(reason);
             }
         }

@@ -1,0 +1,34 @@
+//! Natively: threads, files, and named locks and channels inside the process.
+//!
+//! One process owns a client's files (an OS file lock, see `storage.rs`), so what crosses processes in the browser
+//! stays inside one here. There are no pages: nothing hides, and there is no journal; what has to survive a process is
+//! what `persisted()` says.
+
+mod channel;
+mod identity;
+mod leader;
+mod lock;
+mod page;
+mod storage;
+mod timer;
+
+pub use channel::Channel;
+pub use identity::{Identity, identify};
+pub use leader::{
+    LeaderHandle, LeaderScope, WORKER_SCRIPT, is_worker, launch, spawn_leader, spawn_local,
+    worker_main,
+};
+pub use lock::{LockGuard, is_held, lock_exclusive, try_lock};
+pub use page::{
+    Adopted, Journal, LeaveWarning, Listener, adopt_journals, on_page_hidden, on_page_shown,
+    request_persistence, watch_journals,
+};
+pub use storage::Storage;
+pub use timer::{Timer, after, every, sleep};
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// The data of a mutex whose holders only swap whole values: a panic elsewhere leaves it sound.
+fn locked<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,182 @@
+//! The leader's databases as files in `DIRECTORY/STORE/`, owned by one process through an OS file lock.
+
+use std::{
+    fs::{self, File, TryLockError},
+    io::{self, Read, Seek, Write},
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use rusqlite::Connection;
+
+use crate::platform::{Durability, StorageMode, StoragePlace, StorageRefused};
+
+/// A store's files, or memory in their place.
+#[derive(Clone, Debug)]
+pub struct Storage(Arc<Kind>);
+
+#[derive(Debug)]
+enum Kind {
+    Files { directory: PathBuf, _lock: File },
+    Memory(StorageRefused),
+}
+
+impl Storage {
+    /// Opens the store's directory and locks it for this process.
+    pub async fn open(place: &StoragePlace) -> Result<Self, StorageRefused> {
+        let directory = directory(place)?;
+        fs::create_dir_all(&directory).map_err(|error| refusal(&directory, &error))?;
+        let lock = lock(&directory.join("lock"))?;
+        Ok(Self(Arc::new(Kind::Files { directory, _lock: lock })))
+    }
+
+    /// Memory in place of files, and why.
+    pub fn in_memory(reason: StorageRefused) -> Self {
+        Self(Arc::new(Kind::Memory(reason)))
+    }
+
+    /// Whether what is written here lasts.
+    pub fn mode(&self) -> StorageMode {
+        match &*self.0 {
+            Kind::Files { .. } => StorageMode::Persistent,
+            Kind::Memory(reason) => StorageMode::InMemory(reason.clone()),
+        }
+    }
+
+    /// Makes room for this many more databases to be opened: there always is natively.
+    pub async fn reserve(&self, _databases: usize) -> Result<(), StorageRefused> {
+        Ok(())
+    }
+
+    /// Opens a database, creating it if it is not there. In memory each call makes a new one.
+    pub fn open_database(
+        &self,
+        name: &str,
+        durability: Durability,
+    ) -> rusqlite::Result<Connection> {
+        let Kind::Files { directory, .. } = &*self.0 else { return Connection::open_in_memory() };
+        let database = Connection::open(directory.join(name))?;
+        let synchronous = match durability {
+            Durability::Log => "FULL",
+            Durability::State => "NORMAL",
+        };
+        // Exclusive: nobody else has these files, and without shared memory a WAL is cheaper.
+        database.execute_batch(&format!(
+            "PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = {synchronous}; \
+             PRAGMA temp_store = MEMORY;"
+        ))?;
+        Ok(database)
+    }
+
+    /// The databases that exist, without their WALs and journals, in order.
+    pub fn databases(&self) -> Result<Vec<String>, StorageRefused> {
+        let Kind::Files { directory, .. } = &*self.0 else { return Ok(Vec::new()) };
+        let mut names = Vec::new();
+        for entry in fs::read_dir(directory).map_err(|error| refusal(directory, &error))? {
+            let name = entry.map_err(|error| refusal(directory, &error))?.file_name();
+            names.extend(name.into_string().ok().filter(|name| name.ends_with(".db")));
+        }
+        names.sort_unstable();
+        Ok(names)
+    }
+
+    /// Deletes a closed database with its WAL and journal; says whether it was there.
+    pub fn delete_database(&self, name: &str) -> Result<bool, StorageRefused> {
+        let Kind::Files { directory, .. } = &*self.0 else { return Ok(false) };
+        let remove = |name: &str| match fs::remove_file(directory.join(name)) {
+            Ok(()) => Ok(true),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+            Err(error) => Err(refusal(&directory.join(name), &error)),
+        };
+        let existed = remove(name)?;
+        for side in ["-wal", "-shm", "-journal"] {
+            remove(&format!("{name}{side}"))?;
+        }
+        Ok(existed)
+    }
+}
+
+pub(super) fn directory(place: &StoragePlace) -> Result<PathBuf, StorageRefused> {
+    let directory = place.directory.as_ref().ok_or(StorageRefused::Wished)?;
+    Ok(Path::new(directory).join(place.store.as_str()))
+}
+
+fn lock(path: &Path) -> Result<File, StorageRefused> {
+    let open = File::options().read(true).write(true).create(true).truncate(false).open(path);
+    let mut file = open.map_err(|error| refusal(path, &error))?;
+    match file.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => {
+            let mut holder = String::new();
+            let known = file.read_to_string(&mut holder).is_ok() && !holder.is_empty();
+            let holder = if known { holder } else { "another process".to_owned() };
+            return Err(StorageRefused::Busy(format!(
+                "{} is locked by {}",
+                path.display(),
+                holder.trim()
+            )));
+        }
+        Err(TryLockError::Error(error)) => return Err(refusal(path, &error)),
+    }
+    let program = std::env::current_exe().ok();
+    let program =
+        program.as_deref().map_or_else(String::new, |path| format!(" ({})", path.display()));
+    let holder = format!("process {}{program}\n", std::process::id());
+    let write = file
+        .set_len(0)
+        .and_then(|()| file.rewind())
+        .and_then(|()| file.write_all(holder.as_bytes()));
+    write.map_err(|error| refusal(path, &error))?;
+    Ok(file)
+}
+
+fn refusal(path: &Path, error: &io::Error) -> StorageRefused {
+    let text = format!("{}: {error}", path.display());
+    match error.kind() {
+        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
+            StorageRefused::Forbidden(text)
+        }
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => StorageRefused::Full(text),
+        _ => StorageRefused::Other(text),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Durability, Storage, StoragePlace, StorageRefused};
+    use crate::platform::StorageMode;
+    use futures_executor::block_on;
+
+    fn place(directory: &tempfile::TempDir) -> StoragePlace {
+        let directory = directory.path().to_str().map(str::to_owned);
+        StoragePlace { store: "todos".parse().unwrap(), directory }
+    }
+
+    #[test]
+    fn rows_are_there_again_and_files_are_listed_and_deleted() {
+        let directory = tempfile::tempdir().unwrap();
+        let storage = block_on(Storage::open(&place(&directory))).unwrap();
+        assert_eq!(storage.mode(), StorageMode::Persistent);
+        let log = storage.open_database("eventlog.db", Durability::Log).unwrap();
+        log.execute_batch("CREATE TABLE t(x); INSERT INTO t VALUES (7)").unwrap();
+        drop((log, storage));
+
+        let storage = block_on(Storage::open(&place(&directory))).unwrap();
+        let log = storage.open_database("eventlog.db", Durability::Log).unwrap();
+        assert_eq!(log.query_one("SELECT x FROM t", [], |row| row.get::<_, i64>(0)), Ok(7));
+        drop(storage.open_database("state.db", Durability::State).unwrap());
+        assert_eq!(storage.databases().unwrap(), ["eventlog.db", "state.db"]);
+        assert_eq!(storage.delete_database("state.db"), Ok(true));
+        assert_eq!(storage.delete_database("state.db"), Ok(false));
+        assert_eq!(storage.databases().unwrap(), ["eventlog.db"]);
+    }
+
+    #[test]
+    fn who_comes_second_learns_who_holds_the_files() {
+        let directory = tempfile::tempdir().unwrap();
+        let _first = block_on(Storage::open(&place(&directory))).unwrap();
+        let second = block_on(Storage::open(&place(&directory))).unwrap_err();
+        let me = format!("process {}", std::process::id());
+        assert!(matches!(&second, StorageRefused::Busy(text) if text.contains(&me)), "{second}");
+    }
+}
