@@ -9,6 +9,10 @@ pub mod graph;
 pub mod platform;
 mod query;
 mod schema;
+mod sqlite;
+#[cfg(test)]
+#[path = "platform/testing.rs"]
+mod testing;
 mod value;
 
 #[doc(hidden)]
@@ -23,5 +27,9 @@ pub use schema::{
     Materialize, MaterializeError, MaterializeFn, RealStorage, RowReader, Schema, SchemaDef,
     SchemaError, SqlType, Storage, Table, TableDef, TableStatements, TextStorage, TypeMismatch,
     Writes, as_string,
+};
+pub use sqlite::{
+    AccessViolation, ChangeSet, ColumnInfo, ColumnSet, ContentHash, Db, Mark, ReadSet,
+    ReadSetError, Record, RowChange, RowImage, SqliteError, TableChange, TableInfo,
 };
 pub use value::Value;

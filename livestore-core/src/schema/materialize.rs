@@ -1,18 +1,19 @@
 //! [`Writes`]: what a materializer can do to the state, and how it can fail.
 //!
-//! `Writes` is built by the state layer for one event, over the connection and inside the transaction that applies it.
+//! `Writes` is built by the state layer for one event, over the database and inside the transaction that applies it.
+//! Every statement goes through [`Db::attempt`], which keeps to the event's lane and keeps the recording true.
 //! It offers no way to commit, to see another event, a clock or a random number. Its errors tell apart what would fail
 //! everywhere (such events are refused) from what failed here and may work later (such events wait).
 
 use std::fmt;
 
 use livestore_sync::{EventId, Lane};
-use rusqlite::Connection;
 
 use super::{def::EventDef, def::TableDef, table::Table, table::TypeMismatch};
 use crate::{
     Value,
     query::{Params, QueryError, SqlError},
+    sqlite::{AccessViolation, Db, Failure},
 };
 
 /// Why an event can't be applied.
@@ -43,6 +44,14 @@ pub enum MaterializeError {
         lane: Lane,
         /// The table; nothing when SQLite's refusal didn't say.
         table: Option<String>,
+    },
+    /// A statement reached for more than rows of its lane's tables.
+    #[error("`{event}`: {violation}")]
+    Access {
+        /// The event's name.
+        event: &'static str,
+        /// What it tried.
+        violation: AccessViolation,
     },
     /// SQLite refused a statement: a constraint, or SQL that is none.
     #[error(transparent)]
@@ -119,7 +128,7 @@ fn other(lane: Lane) -> Lane {
 
 /// The state, as the materializer of one event may read and write it.
 pub struct Writes<'a> {
-    connection: &'a Connection,
+    db: &'a Db,
     author: EventId,
     event: &'static str,
     lane: Lane,
@@ -137,8 +146,8 @@ impl fmt::Debug for Writes<'_> {
 
 impl<'a> Writes<'a> {
     /// The state as `event` by `author` may touch it. The caller holds the transaction.
-    pub fn new(connection: &'a Connection, author: EventId, event: &EventDef) -> Self {
-        Self { connection, author, event: event.name, lane: event.lane, changed: 0 }
+    pub(crate) fn new(db: &'a Db, author: EventId, event: &EventDef) -> Self {
+        Self { db, author, event: event.name, lane: event.lane, changed: 0 }
     }
 
     /// Who committed the event: client, session and the session's count.
@@ -182,7 +191,7 @@ impl<'a> Writes<'a> {
     pub fn execute(&mut self, sql: &str, params: impl Params) -> Result<(), MaterializeError> {
         let binds =
             params.to_binds().map_err(|error| TypeMismatch::new(None, "parameter", error))?;
-        self.run(&self.in_lane(sql), &binds)
+        self.run(sql, &binds)
     }
 
     fn write_row<T: Table>(&mut self, row: &T, sql: &str) -> Result<(), MaterializeError> {
@@ -199,25 +208,27 @@ impl<'a> Writes<'a> {
         Err(MaterializeError::OtherLane { event: self.event, lane: self.lane, table })
     }
 
-    /// Raw SQL, marked with its lane: the authorizer decides when a statement is prepared, so a cached statement of one
-    /// lane must not serve the other.
-    fn in_lane(&self, sql: &str) -> String {
-        format!("/* {} */ {sql}", lane_word(self.lane))
-    }
-
     pub(crate) fn run(&mut self, sql: &str, binds: &[Value]) -> Result<(), MaterializeError> {
-        let result = self
-            .connection
-            .prepare_cached(sql)
-            .and_then(|mut statement| statement.execute(rusqlite::params_from_iter(binds)));
-        self.changed = result.map_err(|error| self.failure(sql, &error))? as u64;
+        let done =
+            self.db.attempt(sql, |statement| statement.execute(rusqlite::params_from_iter(binds)));
+        self.changed = done.map_err(|failure| self.failure(sql, failure))? as u64;
         Ok(())
     }
 
-    pub(crate) fn failure(&self, sql: &str, error: &rusqlite::Error) -> MaterializeError {
-        if error.sqlite_error_code() == Some(rusqlite::ErrorCode::AuthorizationForStatementDenied) {
-            return MaterializeError::OtherLane { event: self.event, lane: self.lane, table: None };
+    pub(crate) fn failure(&self, sql: &str, failure: Failure) -> MaterializeError {
+        match failure {
+            Failure::Access(violation) => access(self.event, violation),
+            Failure::Sqlite(error) => SqlError::new(sql, &error).into(),
         }
-        SqlError::new(sql, error).into()
+    }
+}
+
+/// An access that the guard refused, as the error of an event.
+pub(crate) fn access(event: &'static str, violation: AccessViolation) -> MaterializeError {
+    match violation {
+        AccessViolation::OtherLane { table, by, .. } => {
+            MaterializeError::OtherLane { event, lane: by, table: Some(table) }
+        }
+        violation => MaterializeError::Access { event, violation },
     }
 }

@@ -33,6 +33,8 @@ pub use materialize::{MaterializeError, Writes};
 pub use schema_def::{Schema, SchemaDef, SchemaError};
 pub use table::{FromRow, HasTable, RowReader, Table, TableStatements, TypeMismatch};
 
+pub(crate) use ddl::quoted;
 pub(crate) use encode::encode_args;
 pub(crate) use event::{decode_args, materialize_with};
+pub(crate) use materialize::access;
 pub(crate) use schema_def::{assert_unique_events, assert_unique_names};

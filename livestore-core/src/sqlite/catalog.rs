@@ -103,6 +103,8 @@ pub(super) enum Root {
 /// The structure of a database.
 #[derive(Debug, Default)]
 pub(super) struct Catalog {
+    /// SQLite's count of changes to the structure.
+    pub(super) version: i64,
     pub(super) tables: HashMap<Arc<str>, Arc<TableInfo>>,
     pub(super) roots: HashMap<i64, Root>,
     pub(super) views: HashSet<String>,
@@ -116,7 +118,7 @@ pub(super) struct Catalog {
 impl Catalog {
     /// Reads the structure of `main`.
     pub(super) fn load(conn: &Connection) -> rusqlite::Result<Self> {
-        let mut catalog = Self::default();
+        let mut catalog = Self { version: Self::version_of(conn)?, ..Self::default() };
         catalog.roots.insert(1, Root::System);
         let sql = "SELECT name, type, wr FROM pragma_table_list WHERE schema = 'main'";
         let listed = conn
@@ -138,6 +140,11 @@ impl Catalog {
         catalog.load_roots(conn)?;
         catalog.has_side_effects = has_side_effects(conn)?;
         Ok(catalog)
+    }
+
+    /// How often the structure has changed.
+    pub(super) fn version_of(conn: &Connection) -> rusqlite::Result<i64> {
+        conn.query_row("PRAGMA schema_version", (), |row| row.get(0))
     }
 
     /// A table by its name, in whatever case it was written.
@@ -221,15 +228,13 @@ fn rowid_name(columns: &[&str]) -> &'static str {
 
 fn index_order(conn: &Connection, index: &str) -> rusqlite::Result<Vec<usize>> {
     let sql = "SELECT cid FROM pragma_index_xinfo(?1, 'main') ORDER BY seqno";
-    conn.prepare(sql)?.query_map([index], |row| row.get(0))?.collect()
+    let listed: Vec<i64> =
+        conn.prepare(sql)?.query_map([index], |row| row.get(0))?.collect::<Result<_, _>>()?;
+    Ok(listed.into_iter().filter_map(|column| usize::try_from(column).ok()).collect())
 }
 
 /// The columns an index depends on; of an index on expressions or on part of the rows nothing is known but the table.
-fn index_columns(
-    conn: &Connection,
-    table: &TableInfo,
-    index: &str,
-) -> rusqlite::Result<ColumnSet> {
+fn index_columns(conn: &Connection, table: &TableInfo, index: &str) -> rusqlite::Result<ColumnSet> {
     let sql = "SELECT partial FROM pragma_index_list(?1, 'main') WHERE name = ?2";
     let partial: bool = conn
         .query_row(sql, [table.name.as_ref(), index], |row| row.get(0))

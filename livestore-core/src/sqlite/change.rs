@@ -50,9 +50,10 @@ impl ChangeSet {
         let mut changes = Self::default();
         for record in records {
             let Some(table) = catalog.tables.get(&record.table) else { continue };
-            let change = changes.tables.entry(Arc::clone(&table.name)).or_insert_with(|| {
-                TableChange::new(Arc::clone(table))
-            });
+            let change = changes
+                .tables
+                .entry(Arc::clone(&table.name))
+                .or_insert_with(|| TableChange::new(Arc::clone(table)));
             change.add(record.old.clone(), record.new.clone());
         }
         changes.settle();
@@ -151,13 +152,17 @@ impl TableChange {
 
     fn put(&mut self, key: Key, old: Option<RowImage>, new: Option<RowImage>) {
         // The oldest `old` and the newest `new` are what is left of a row's history.
-        self.rows.entry(key).and_modify(|row| row.new.clone_from(&new)).or_insert(RowChange { old, new });
+        self.rows
+            .entry(key)
+            .and_modify(|row| row.new.clone_from(&new))
+            .or_insert(RowChange { old, new });
     }
 
     fn key(&self, row: &RowImage) -> Key {
         match &self.table.key {
             RowKey::Columns(columns) => {
-                let value = |column: &usize| row.values.get(*column).cloned().unwrap_or(Value::Null);
+                let value =
+                    |column: &usize| row.values.get(*column).cloned().unwrap_or(Value::Null);
                 Key::Columns(columns.iter().map(value).collect())
             }
             RowKey::Alias(_) | RowKey::Hidden(_) => Key::Rowid(row.rowid),

@@ -4,19 +4,10 @@
 //! materializer go through [`Db::execute`] and [`Db::query`], which keep the recording true when a statement fails and
 //! never reuse a statement that was prepared outside the guard. [`Db::conn`] is for readers and for our own tables.
 
-use std::{
-    borrow::Cow,
-    cell::RefCell,
-    collections::HashMap,
-    fmt,
-    path::Path,
-    sync::Arc,
-};
+use std::{borrow::Cow, cell::RefCell, collections::HashMap, fmt, path::Path, sync::Arc};
 
 use livestore_sync::Lane;
-use rusqlite::{
-    CachedStatement, Connection, OpenFlags, Row, config::DbConfig, params_from_iter,
-};
+use rusqlite::{CachedStatement, Connection, OpenFlags, Row, config::DbConfig, params_from_iter};
 
 use super::{
     catalog::{Catalog, TableInfo},
@@ -135,6 +126,18 @@ impl Db {
         sql: &str,
         act: impl FnOnce(&mut CachedStatement<'_>) -> rusqlite::Result<T>,
     ) -> Result<T, SqliteError> {
+        self.attempt(sql, act).map_err(SqliteError::from)
+    }
+
+    /// Prepares a statement, as the guard allows, and acts on it. If that fails, its records are cut back.
+    ///
+    /// # Errors
+    /// What SQLite says, untranslated, or the access that the guard refused.
+    pub(crate) fn attempt<T>(
+        &self,
+        sql: &str,
+        act: impl FnOnce(&mut CachedStatement<'_>) -> rusqlite::Result<T>,
+    ) -> Result<T, Failure> {
         let (lane, mark) = {
             let mut state = self.hooks.lock();
             state.prepared = false;
@@ -150,12 +153,12 @@ impl Db {
             state.records.truncate(mark);
         }
         match &state.violation {
-            Some(violation) => Err(violation.clone().into()),
+            Some(violation) => Err(Failure::Access(violation.clone())),
             None => done,
         }
     }
 
-    fn prepare(&self, sql: &str) -> Result<CachedStatement<'_>, SqliteError> {
+    fn prepare(&self, sql: &str) -> Result<CachedStatement<'_>, Failure> {
         let statement = self.conn.prepare_cached(sql)?;
         if !std::mem::take(&mut self.hooks.lock().prepared) {
             return Ok(statement);
@@ -165,7 +168,7 @@ impl Db {
             statement.discard();
             let violation = AccessViolation::ConflictClause;
             self.hooks.lock().violation.get_or_insert_with(|| violation.clone());
-            return Err(violation.into());
+            return Err(Failure::Access(violation));
         }
         Ok(statement)
     }
@@ -250,7 +253,9 @@ impl Db {
             state.records.split_off(mark)
         };
         if std::mem::take(&mut state.incomplete) {
-            return Err(SqliteError::OutOfMemory("a written row could not be recorded".into()).into());
+            return Err(
+                SqliteError::OutOfMemory("a written row could not be recorded".into()).into()
+            );
         }
         Ok((done?, records))
     }
@@ -343,7 +348,7 @@ impl Db {
     }
 
     /// The compiled program of a statement.
-    pub(super) fn program(&self, sql: &str) -> Result<Vec<Instruction>, SqliteError> {
+    pub(super) fn program(&self, sql: &str) -> rusqlite::Result<Vec<Instruction>> {
         let mut statement = self.conn.prepare(&format!("EXPLAIN {sql}"))?;
         let mut rows = statement.raw_query();
         let mut program = Vec::new();
@@ -353,11 +358,35 @@ impl Db {
                 p1: row.get(2)?,
                 p2: row.get(3)?,
                 p3: row.get(4)?,
-                p4: Value::from(row.get_ref(5)?).into_text(),
+                p4: row.get_ref(5)?.as_str_or_null()?.map(str::to_owned),
                 p5: row.get(6)?,
             });
         }
         Ok(program)
+    }
+}
+
+/// Why a statement failed, before it is translated.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// The guard refused it.
+    Access(AccessViolation),
+    /// SQLite refused it, or could not do it.
+    Sqlite(rusqlite::Error),
+}
+
+impl From<rusqlite::Error> for Failure {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Sqlite(error)
+    }
+}
+
+impl From<Failure> for SqliteError {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::Access(violation) => violation.into(),
+            Failure::Sqlite(error) => error.into(),
+        }
     }
 }
 

@@ -82,9 +82,7 @@ impl From<Error> for SqliteError {
     fn from(error: Error) -> Self {
         let text = error.to_string();
         match error {
-            Error::SqliteFailure(failure, message) => {
-                from_code(failure, message.unwrap_or(text))
-            }
+            Error::SqliteFailure(failure, message) => from_code(failure, message.unwrap_or(text)),
             Error::SqlInputError { error, msg, .. } => from_code(error, msg),
             Error::FromSqlConversionFailure(..)
             | Error::IntegralValueOutOfRange(..)

@@ -9,7 +9,8 @@ use std::collections::HashMap;
 
 use rusqlite::Connection;
 
-use super::{columns::ColumnSet, ddl::quote};
+use super::columns::ColumnSet;
+use crate::schema::quoted;
 
 /// For each generated column the columns it depends on.
 pub(super) fn bases(
@@ -23,8 +24,7 @@ pub(super) fn bases(
     }
     let sql = "SELECT sql FROM sqlite_schema WHERE type = 'table' AND name = ?1";
     let create: String = conn.query_row(sql, [table], |row| row.get(0))?;
-    let all: ColumnSet =
-        (0..columns.len()).filter(|column| !generated.contains(column)).collect();
+    let all: ColumnSet = (0..columns.len()).filter(|column| !generated.contains(column)).collect();
     let found = probe(&create, table, columns, generated).unwrap_or_default();
     Ok(generated
         .iter()
@@ -42,8 +42,8 @@ fn probe(
     copy.execute_batch(create)?;
     let mut roots = HashMap::new();
     for column in generated {
-        let (index, indexed) = (format!("__probe_{column}"), quote(columns[*column]));
-        copy.execute_batch(&format!("CREATE INDEX {index} ON {} ({indexed})", quote(table)))?;
+        let (index, indexed) = (format!("__probe_{column}"), quoted(columns[*column]));
+        copy.execute_batch(&format!("CREATE INDEX {index} ON {} ({indexed})", quoted(table)))?;
         let sql = "SELECT rootpage FROM sqlite_schema WHERE name = ?1";
         roots.insert(copy.query_row(sql, [&index], |row| row.get::<_, i64>(0))?, *column);
     }
@@ -53,7 +53,7 @@ fn probe(
         if generated.contains(&base) {
             continue;
         }
-        let sql = format!("EXPLAIN UPDATE {} SET {} = NULL", quote(table), quote(name));
+        let sql = format!("EXPLAIN UPDATE {} SET {} = NULL", quoted(table), quoted(name));
         let mut statement = copy.prepare(&sql)?;
         let mut rows = statement.query(())?;
         while let Some(row) = rows.next()? {

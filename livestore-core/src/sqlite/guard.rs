@@ -51,7 +51,9 @@ pub enum AccessViolation {
         function: String,
     },
     /// `OR FAIL` and `OR ROLLBACK` leave half a statement behind, which can't be undone.
-    #[error("`OR FAIL` and `OR ROLLBACK` can't be undone: use `OR ABORT` (the default), `OR IGNORE` or `OR REPLACE`")]
+    #[error(
+        "`OR FAIL` and `OR ROLLBACK` can't be undone: use `OR ABORT` (the default), `OR IGNORE` or `OR REPLACE`"
+    )]
     ConflictClause,
 }
 
@@ -85,7 +87,12 @@ impl Guard<'_> {
             AuthAction::Read { table_name, column_name } => self.read(table_name, column_name),
             AuthAction::Insert { table_name }
             | AuthAction::Delete { table_name }
-            | AuthAction::Update { table_name, .. } => self.table(table_name),
+            | AuthAction::Update { table_name, .. } => {
+                if table_name.starts_with("sqlite_") {
+                    return forbidden("to change the database's structure");
+                }
+                self.table(table_name)
+            }
             AuthAction::Function { function_name } if functions::is_impure(function_name) => {
                 Err(AccessViolation::Impure { function: (*function_name).to_owned() })
             }

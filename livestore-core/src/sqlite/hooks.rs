@@ -26,7 +26,7 @@ use super::{
 use crate::value::Value;
 
 /// Tables of ours in a state database; never recorded, never hashed, never read by a query.
-pub(crate) const SYSTEM_PREFIX: &str = "__livestore_";
+pub(crate) const SYSTEM_PREFIX: &str = "livestore_";
 
 /// What the hooks do at the moment, and what they have seen.
 #[derive(Default)]

@@ -47,7 +47,9 @@ impl ReadSet {
     pub fn check_parameters(&self, values: &[Value]) -> Result<(), ReadSetError> {
         let now = |value: &Value| matches!(value, Value::Text(text) if functions::means_now(text));
         if self.uses_dates && values.iter().any(now) {
-            return Err(ReadSetError::NonDeterministic { function: "a date function of 'now'".into() });
+            return Err(ReadSetError::NonDeterministic {
+                function: "a date function of 'now'".into(),
+            });
         }
         Ok(())
     }
@@ -64,7 +66,9 @@ pub enum ReadSetError {
     #[error("a live query must be one SELECT")]
     NotAQuery,
     /// The result changes although no table does.
-    #[error("a live query can't use {function}: its result changes although no table does; pass the value as a parameter")]
+    #[error(
+        "a live query can't use {function}: its result changes although no table does; pass the value as a parameter"
+    )]
     NonDeterministic {
         /// The function.
         function: String,
@@ -94,7 +98,9 @@ impl Sighting {
                 table: table_name.to_owned(),
                 column: column_name.to_owned(),
             }),
-            AuthAction::Function { function_name } => Some(Self::Function(function_name.to_owned())),
+            AuthAction::Function { function_name } => {
+                Some(Self::Function(function_name.to_owned()))
+            }
             _ => Some(Self::NotAQuery),
         }
     }
@@ -293,12 +299,15 @@ fn check_dates(program: &[Instruction]) -> Result<bool, ReadSetError> {
         uses_dates = true;
         // The arguments stand in consecutive registers from P2, which is 0 if there are none.
         let time = if function.eq_ignore_ascii_case("strftime") { step.p2 + 1 } else { step.p2 };
-        let given = step.p2 != 0 && program.iter().any(|other| other.p2 == time || other.p3 == time);
+        let given =
+            step.p2 != 0 && program.iter().any(|other| other.p2 == time || other.p3 == time);
         let now = literals.iter().any(|(text, register)| {
             text.eq_ignore_ascii_case("now") || (*register == time && functions::means_now(text))
         });
         if now || !given {
-            return Err(ReadSetError::NonDeterministic { function: format!("{function}() of the clock") });
+            return Err(ReadSetError::NonDeterministic {
+                function: format!("{function}() of the clock"),
+            });
         }
     }
     Ok(uses_dates)

@@ -6,10 +6,9 @@
 
 use super::{
     catalog::{RowKey, TableInfo},
-    ddl::quote,
     record::{Record, RowImage},
 };
-use crate::value::Value;
+use crate::{schema::quoted, value::Value};
 
 /// A statement and its parameters.
 #[derive(Clone, PartialEq, Debug)]
@@ -31,13 +30,13 @@ pub(super) fn invert(table: &TableInfo, record: &Record) -> Option<Inverse> {
 fn delete(table: &TableInfo, row: &RowImage) -> Inverse {
     let mut values = Vec::new();
     let condition = address(table, row, &mut values);
-    Inverse { sql: format!("DELETE FROM {} WHERE {condition}", quote(&table.name)), values }
+    Inverse { sql: format!("DELETE FROM {} WHERE {condition}", quoted(&table.name)), values }
 }
 
 fn insert(table: &TableInfo, row: &RowImage) -> Inverse {
     let (mut names, mut values) = (Vec::new(), Vec::new());
     for (column, value) in stored(table, row) {
-        names.push(quote(&table.columns[column].name));
+        names.push(quoted(&table.columns[column].name));
         values.push(value.clone());
     }
     if let RowKey::Hidden(name) = table.key {
@@ -46,14 +45,17 @@ fn insert(table: &TableInfo, row: &RowImage) -> Inverse {
     }
     let places = vec!["?"; names.len()].join(", ");
     let names = names.join(", ");
-    Inverse { sql: format!("INSERT INTO {} ({names}) VALUES ({places})", quote(&table.name)), values }
+    Inverse {
+        sql: format!("INSERT INTO {} ({names}) VALUES ({places})", quoted(&table.name)),
+        values,
+    }
 }
 
 fn update(table: &TableInfo, old: &RowImage, new: &RowImage) -> Option<Inverse> {
     let (mut assignments, mut values) = (Vec::new(), Vec::new());
     for (column, value) in stored(table, old) {
         if new.values.get(column) != Some(value) {
-            assignments.push(format!("{} = ?", quote(&table.columns[column].name)));
+            assignments.push(format!("{} = ?", quoted(&table.columns[column].name)));
             values.push(value.clone());
         }
     }
@@ -67,15 +69,15 @@ fn update(table: &TableInfo, old: &RowImage, new: &RowImage) -> Option<Inverse> 
         return None;
     }
     let condition = address(table, new, &mut values);
-    let sql = format!("UPDATE {} SET {} WHERE {condition}", quote(&table.name), assignments.join(", "));
+    let sql =
+        format!("UPDATE {} SET {} WHERE {condition}", quoted(&table.name), assignments.join(", "));
     Some(Inverse { sql, values })
 }
 
 fn stored<'a>(table: &'a TableInfo, row: &'a RowImage) -> impl Iterator<Item = (usize, &'a Value)> {
-    row.values
-        .iter()
-        .enumerate()
-        .filter(|(column, _)| table.columns.get(*column).is_some_and(|info| info.generated.is_none()))
+    row.values.iter().enumerate().filter(|(column, _)| {
+        table.columns.get(*column).is_some_and(|info| info.generated.is_none())
+    })
 }
 
 /// The condition that finds the row, its values appended to `values`.
@@ -87,12 +89,12 @@ fn address(table: &TableInfo, row: &RowImage, values: &mut Vec<Value>) -> String
         }
         RowKey::Alias(column) => {
             values.push(Value::Integer(row.rowid));
-            format!("{} = ?", quote(&table.columns[*column].name))
+            format!("{} = ?", quoted(&table.columns[*column].name))
         }
         RowKey::Columns(columns) => {
             let equal = columns.iter().map(|column| {
                 values.push(row.values[*column].clone());
-                format!("{} = ?", quote(&table.columns[*column].name))
+                format!("{} = ?", quoted(&table.columns[*column].name))
             });
             equal.collect::<Vec<_>>().join(" AND ")
         }
