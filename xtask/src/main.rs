@@ -1,2 +1,191 @@
-//! x
-fn main() {}
+//! The project's own commands: `cargo xtask <command>`.
+//!
+//! Job: everything a person or CI does with this repository, in one place and in Rust: install what is missing, build
+//! the examples for the browser, serve them, check everything, measure sizes.
+//!
+//! Deliberately depends on none of the workspace's crates: it must build quickly and work when they do not compile.
+//! wasm-bindgen and its test runner are linked in as libraries, at the version `Cargo.lock` names, so nothing has to be
+//! installed with `cargo install`.
+
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a command-line program speaks through its output"
+)]
+
+mod bindgen;
+mod browser;
+mod check;
+mod e2e;
+mod example;
+mod page;
+mod serve;
+mod setup;
+mod shell;
+mod sizes;
+mod workspace;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{Args, Parser, Subcommand};
+
+use crate::example::{Build, Profile};
+use crate::setup::Need;
+use crate::workspace::Workspace;
+
+/// The example that `demo`, `e2e` and `sizes` are about.
+const DEMO: &str = "todomvc-leptos";
+
+#[derive(Parser)]
+#[command(
+    name = "cargo xtask",
+    about = "The project's own commands",
+    disable_help_subcommand = true
+)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Install what building and testing need, and say what is done; what is there already is skipped
+    Setup,
+    /// Set up, build TodoMVC and serve it on 127.0.0.1:8080
+    Demo {
+        /// The port to listen on; 0 picks a free one
+        #[arg(long, default_value_t = 8080)]
+        port: u16,
+    },
+    /// Set up, then run every check that CI runs, and close with a summary
+    Test {
+        /// Run only these steps
+        #[arg(value_enum)]
+        steps: Vec<check::Step>,
+        /// Leave these steps out
+        #[arg(long, value_enum)]
+        skip: Vec<check::Step>,
+    },
+    /// Build an example for the browser into target/site/<example>
+    Build {
+        #[command(flatten)]
+        build: BuildArgs,
+    },
+    /// Build an example and serve it on 127.0.0.1
+    Serve {
+        #[command(flatten)]
+        build: BuildArgs,
+        /// The port to listen on; 0 picks a free one
+        #[arg(long, default_value_t = 8080)]
+        port: u16,
+        /// Serve what an earlier build left in target/site
+        #[arg(long)]
+        no_build: bool,
+    },
+    /// Run the end-to-end tests in headless Chromium
+    E2e {
+        /// Run only the tests whose name contains this text
+        filter: Option<String>,
+        /// Build for development instead of release
+        #[arg(long)]
+        dev: bool,
+        /// Test what an earlier build left in target/site
+        #[arg(long)]
+        no_build: bool,
+    },
+    /// Run the simulator of livestore-sync
+    Sim {
+        /// The seed of the first run
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+        /// How many steps to run
+        #[arg(long, default_value_t = 1000)]
+        steps: u64,
+        /// Handed on to the simulator as they are
+        #[arg(last = true)]
+        more: Vec<String>,
+    },
+    /// Measure the wasm and JavaScript an example ships: raw, gzip, brotli
+    Sizes {
+        #[command(flatten)]
+        build: BuildArgs,
+        /// Measure what an earlier build left in target/site
+        #[arg(long)]
+        no_build: bool,
+        /// Write the table into README.md, between its markers
+        #[arg(long)]
+        write: bool,
+    },
+    /// Run a wasm32 test binary; cargo calls this as the target's runner
+    #[command(hide = true)]
+    WasmTestRunner {
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        args: Vec<OsString>,
+    },
+}
+
+#[derive(Args)]
+struct BuildArgs {
+    /// The example: a folder of examples/
+    #[arg(default_value = DEMO)]
+    example: String,
+    /// Build for development: quick to build, large and slow to run
+    #[arg(long)]
+    dev: bool,
+    /// Cargo features of the example to switch on
+    #[arg(long, value_delimiter = ',')]
+    features: Vec<String>,
+}
+
+impl BuildArgs {
+    fn build(&self) -> Build {
+        Build::new(&self.example, Profile::from_dev_flag(self.dev)).with_features(&self.features)
+    }
+}
+
+fn main() -> ExitCode {
+    match run(Cli::parse().command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(command: Command) -> Result<()> {
+    if let Command::WasmTestRunner { args } = command {
+        return bindgen::run_tests(args);
+    }
+    let workspace = Workspace::load()?;
+    match command {
+        Command::Setup => setup::run(&workspace, Need::Everything),
+        Command::Demo { port } => {
+            setup::run(&workspace, Need::Demo)?;
+            let site = Build::new(DEMO, Profile::Release).run(&workspace)?;
+            serve::run(&workspace, &site, port)
+        }
+        Command::Test { steps, skip } => check::run(&workspace, &steps, &skip),
+        Command::Build { build } => build.build().run(&workspace).map(drop),
+        Command::Serve { build, port, no_build } => {
+            let site = build.build().run_unless(no_build, &workspace)?;
+            serve::run(&workspace, &site, port)
+        }
+        Command::E2e { filter, dev, no_build } => {
+            if !no_build {
+                e2e::build(&workspace, Profile::from_dev_flag(dev))?;
+            }
+            e2e::run(&workspace, filter.as_deref())
+        }
+        Command::Sim { seed, steps, more } => check::simulate(&workspace, seed, steps, &more),
+        Command::Sizes { build, no_build, write } => {
+            let site = build.build().run_unless(no_build, &workspace)?;
+            sizes::run(&workspace, &site, write)
+        }
+        Command::WasmTestRunner { .. } => {
+            unreachable!("handled above, before the workspace is loaded")
+        }
+    }
+}

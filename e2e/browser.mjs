@@ -1,0 +1,194 @@
+// Driving Chromium for the end-to-end tests: browsers, pages, and what must never appear in a console.
+//
+// Invariant: every page a test opens is watched, and any console message, page error or crash that the test did not
+// announce fails it. Knows nothing of TodoMVC: that is todomvc.mjs.
+
+import assert from "node:assert/strict";
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { chromium } from "playwright-core";
+
+const env = (name) => {
+  const value = process.env[name];
+  assert.ok(value, `${name} is not set: run these tests with \`cargo xtask e2e\``);
+  return value;
+};
+
+/** The address of the app under test, with a slash at its end. */
+export const url = () => env("E2E_URL");
+
+/** The name of the app under test, which is also that of its folder among the sites. */
+export const app = () => env("E2E_APP");
+
+/** The address of another site on the same origin, or null if it has not been built. */
+export const siteUrl = (name) => {
+  try {
+    readFileSync(join(env("E2E_SITES"), name, "index.html"));
+  } catch {
+    return null;
+  }
+  return new URL(`/site/${name}/`, url()).href;
+};
+
+/**
+ * A copy of the app whose JavaScript glue starts with the given lines, on the same origin. The page and its worker import
+ * the same glue, so this reaches both; a page's init script would miss the worker.
+ */
+export const alteredSite = (suffix, lines) => {
+  const name = `${app()}--${suffix}`;
+  const from = join(env("E2E_SITES"), app());
+  const to = join(env("E2E_SITES"), name);
+  rmSync(to, { recursive: true, force: true });
+  cpSync(from, to, { recursive: true });
+  const glue = join(to, `${app()}.js`);
+  writeFileSync(glue, `${lines}\n${readFileSync(glue, "utf8")}`);
+  return siteUrl(name);
+};
+
+/** A profile that behaves like a private window: the origin's private file system is refused. */
+export const siteWithoutOpfs = () =>
+  alteredSite(
+    "no-opfs",
+    `StorageManager.prototype.getDirectory = () => Promise.reject(new DOMException("refused", "SecurityError"));`,
+  );
+
+const FLAGS = [
+  "--no-sandbox",
+  "--disable-gpu",
+  "--disable-quic",
+  "--no-first-run",
+  "--disable-background-networking",
+  "--disable-component-update",
+  "--disable-sync",
+];
+
+/** A browser with a profile of its own; its storage is real and outlives pages, and with `restart` the browser too. */
+export class Browser {
+  #profile = mkdtempSync(join(tmpdir(), "livestore-e2e-"));
+  #context;
+  #complaints = [];
+  #expected = [];
+
+  static async start() {
+    const browser = new Browser();
+    await browser.#launch();
+    return browser;
+  }
+
+  async #launch() {
+    const options = { executablePath: env("CHROMIUM"), headless: true, args: FLAGS, viewport: { width: 900, height: 700 } };
+    this.#context = await chromium.launchPersistentContext(this.#profile, options);
+    this.#context.on("page", (page) => this.#watch(page));
+    this.#context.pages().forEach((page) => this.#watch(page));
+    this.#context.setDefaultTimeout(15_000);
+  }
+
+  #watch(page) {
+    page.on("console", (message) => this.#complain(`console.${message.type()}: ${message.text()}`));
+    page.on("pageerror", (error) => this.#complain(`page error: ${error.stack ?? error}`));
+    page.on("crash", () => this.#complain("crash"));
+  }
+
+  #complain(text) {
+    if (!this.#expected.some((pattern) => pattern.test(text))) {
+      this.#complaints.push(text);
+    }
+  }
+
+  /** Console messages that a test causes on purpose; everything else still fails it. */
+  expectConsole(...patterns) {
+    this.#expected.push(...patterns);
+  }
+
+  /** Fails if any page said anything that was not expected. */
+  assertQuiet() {
+    assert.deepEqual(this.#complaints, [], "the consoles must be empty");
+  }
+
+  /** A new tab at an address: a session of its own, in the same client. */
+  async tab(address = url()) {
+    const page = await this.#context.newPage();
+    await page.goto(address);
+    return page;
+  }
+
+  /** A tab that the browser made by duplicating another: its sessionStorage starts as a copy. */
+  async duplicate(page) {
+    const [copy] = await Promise.all([
+      this.#context.waitForEvent("page"),
+      page.evaluate(() => void window.open(location.href, "_blank", "popup=no")),
+    ]);
+    await copy.waitForLoadState();
+    return copy;
+  }
+
+  /** Cuts every page of this browser from the network, or joins them again. */
+  async setOffline(offline) {
+    await this.#context.setOffline(offline);
+  }
+
+  /** The browser's process ends in good order and starts again, with the same profile. */
+  async restart() {
+    await this.#context.close();
+    await this.#launch();
+  }
+
+  /** Kills a tab's renderer process, with everything in it; no handler of the page runs. */
+  async crash(page) {
+    this.expectConsole(/^crash$/);
+    const session = await this.#context.newCDPSession(page);
+    const crashed = page.waitForEvent("crash");
+    session.send("Page.crash").catch(() => {}); // never answered: the process is gone
+    await crashed;
+    await page.close();
+  }
+
+  async stop() {
+    await this.#context.close();
+    rmSync(this.#profile, { recursive: true, force: true, maxRetries: 5 });
+  }
+}
+
+/** Runs a test with a fresh browser; afterwards the consoles must have been silent. */
+export const withBrowser = (test) => async (t) => {
+  const browser = await Browser.start();
+  try {
+    await test(browser, t);
+    browser.assertQuiet();
+  } finally {
+    await browser.stop();
+  }
+};
+
+/** Writes a picture of a page into e2e/test-results, for a person to look at. */
+export const screenshot = async (page, name) => {
+  mkdirSync("test-results", { recursive: true });
+  await page.screenshot({ path: join("test-results", `${name}.png`) });
+};
+
+/** Asks again until a check holds; its last failure is the test's. */
+export const eventually = async (check, milliseconds = 10_000) => {
+  const end = Date.now() + milliseconds;
+  for (;;) {
+    try {
+      return await check();
+    } catch (error) {
+      if (Date.now() > end) throw error;
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+  }
+};
+
+/** A small seeded generator (mulberry32), so that a failing run can be repeated: set E2E_SEED to the printed seed. */
+export const random = (t) => {
+  const seed = Number(process.env.E2E_SEED ?? Date.now() % 2 ** 32);
+  t.diagnostic(`E2E_SEED=${seed}`);
+  let state = seed >>> 0;
+  return (below) => {
+    state = (state + 0x6d2b79f5) >>> 0;
+    let x = Math.imul(state ^ (state >>> 15), state | 1);
+    x ^= x + Math.imul(x ^ (x >>> 7), x | 61);
+    return ((x ^ (x >>> 14)) >>> 0) % below;
+  };
+};

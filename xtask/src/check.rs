@@ -1,0 +1,228 @@
+//! `test`: everything that CI checks, as named steps, each timed.
+//!
+//! Every step runs even if one before it failed, so that one run tells all there is to know. Only a failing setup ends
+//! the run at once. The last line says how many steps passed and failed.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, bail};
+use cargo_metadata::Package;
+use clap::ValueEnum;
+
+use crate::example::{Build, Profile};
+use crate::setup::{self, Need};
+use crate::workspace::{WASM, Workspace};
+use crate::{DEMO, browser, e2e, shell, sizes};
+
+/// The seeds and steps per seed that CI simulates: 200,000 steps in all.
+const SIMULATED: (u64, u64) = (200, 1000);
+
+/// One thing that CI checks.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Step {
+    /// rustfmt finds nothing to change
+    Fmt,
+    /// clippy finds nothing, on this machine's target
+    Clippy,
+    /// clippy finds nothing, for the browser
+    ClippyWasm,
+    /// The Leptos binding compiles as csr, hydrate and ssr
+    Features,
+    /// rustdoc finds nothing
+    Docs,
+    /// All tests of this machine's target
+    Tests,
+    /// The examples in the documentation
+    Doctests,
+    /// The engine's tests on wasm32
+    WasmTests,
+    /// The simulator, over many seeds
+    Sim,
+    /// The examples build for the browser, in release
+    Build,
+    /// The end-to-end tests in headless Chromium
+    E2e,
+}
+
+/// How a step ended.
+struct Outcome {
+    step: Step,
+    time: Duration,
+    error: Option<anyhow::Error>,
+}
+
+/// Runs the chosen steps, all if none is chosen, and sums up.
+pub(crate) fn run(workspace: &Workspace, chosen: &[Step], skipped: &[Step]) -> Result<()> {
+    let start = Instant::now();
+    setup::run(workspace, Need::Everything)?;
+    println!("set up in {}", seconds(start.elapsed()));
+    let is_wanted =
+        |step: &Step| (chosen.is_empty() || chosen.contains(step)) && !skipped.contains(step);
+    let outcomes: Vec<_> = Step::value_variants()
+        .iter()
+        .filter(|step| is_wanted(step))
+        .map(|step| step.timed(workspace))
+        .collect();
+    sum_up(&outcomes, start.elapsed())
+}
+
+/// Runs the simulator from one seed on.
+pub(crate) fn simulate(
+    workspace: &Workspace,
+    seed: u64,
+    steps: u64,
+    more: &[String],
+) -> Result<()> {
+    let (seed, steps) = (seed.to_string(), steps.to_string());
+    let mut cargo = workspace.cargo();
+    cargo
+        .args([
+            "run",
+            "--quiet",
+            "--package",
+            "livestore-sim",
+            "--",
+            "--seed",
+            &seed,
+            "--steps",
+            &steps,
+        ])
+        .args(more);
+    shell::run(&mut cargo)
+}
+
+fn sum_up(outcomes: &[Outcome], time: Duration) -> Result<()> {
+    println!("\n──── summary");
+    for outcome in outcomes {
+        let result = if outcome.error.is_some() { "FAILED" } else { "ok" };
+        println!("{:>12}  {:>9}  {result}", outcome.step.name(), seconds(outcome.time));
+    }
+    for outcome in outcomes {
+        if let Some(error) = &outcome.error {
+            println!("{}: {error:#}", outcome.step.name());
+        }
+    }
+    let failed = outcomes.iter().filter(|outcome| outcome.error.is_some()).count();
+    println!("\nin {}", seconds(time));
+    println!("xtask: {} passed, {failed} failed", outcomes.len() - failed);
+    if failed > 0 {
+        bail!("{failed} of {} steps failed", outcomes.len());
+    }
+    Ok(())
+}
+
+fn seconds(time: Duration) -> String {
+    format!("{:.1} s", time.as_secs_f64())
+}
+
+impl Step {
+    fn name(self) -> String {
+        self.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
+    }
+
+    fn timed(self, workspace: &Workspace) -> Outcome {
+        println!("\n──── {}", self.name());
+        let start = Instant::now();
+        let error = self.run(workspace).err();
+        let outcome = Outcome { step: self, time: start.elapsed(), error };
+        match &outcome.error {
+            Some(error) => {
+                println!("{} FAILED after {}: {error:#}", self.name(), seconds(outcome.time));
+            }
+            None => println!("{} ok in {}", self.name(), seconds(outcome.time)),
+        }
+        outcome
+    }
+
+    fn run(self, workspace: &Workspace) -> Result<()> {
+        match self {
+            Self::Fmt => shell::run(workspace.cargo().args(["fmt", "--all", "--check"])),
+            Self::Clippy => {
+                let mut cargo = workspace.cargo();
+                shell::run(cargo.args([
+                    "clippy",
+                    "--workspace",
+                    "--all-targets",
+                    "--",
+                    "-D",
+                    "warnings",
+                ]))
+            }
+            Self::ClippyWasm => clippy_wasm(workspace),
+            Self::Features => features(workspace),
+            Self::Docs => {
+                let mut cargo = workspace.cargo();
+                shell::run(
+                    cargo
+                        .args(["doc", "--workspace", "--no-deps"])
+                        .env("RUSTDOCFLAGS", "-D warnings"),
+                )
+            }
+            Self::Tests => tests(workspace),
+            Self::Doctests => shell::run(workspace.cargo().args(["test", "--workspace", "--doc"])),
+            Self::WasmTests => wasm_tests(workspace),
+            Self::Sim => simulate_all(workspace),
+            Self::Build => {
+                e2e::build(workspace, Profile::Release)?;
+                let site = Build::new(DEMO, Profile::Release).run_unless(true, workspace)?;
+                sizes::run(workspace, &site, false)
+            }
+            Self::E2e => e2e::run(workspace, None),
+        }
+    }
+}
+
+fn clippy_wasm(workspace: &Workspace) -> Result<()> {
+    let mut cargo = workspace.cargo();
+    cargo
+        .args(["clippy", "--target", WASM, "--all-targets"])
+        .args(packages(&workspace.members_for_wasm()));
+    shell::run(cargo.args(["--", "-D", "warnings"]))
+}
+
+/// The binding in the three ways Leptos can run; a page's two in the browser, the server's on this machine.
+fn features(workspace: &Workspace) -> Result<()> {
+    let binding = workspace.member("livestore-leptos")?;
+    for (feature, target) in [("csr", Some(WASM)), ("hydrate", Some(WASM)), ("ssr", None)] {
+        let own = binding.features.contains_key(feature);
+        let feature = if own { feature.to_owned() } else { format!("leptos/{feature}") };
+        let mut cargo = workspace.cargo();
+        cargo.args(["check", "--package", "livestore-leptos", "--features", &feature]);
+        shell::run(cargo.args(target.map(|target| format!("--target={target}"))))?;
+    }
+    Ok(())
+}
+
+fn tests(workspace: &Workspace) -> Result<()> {
+    let mut cargo = workspace.cargo();
+    if shell::succeeds(workspace.cargo().args(["nextest", "--version"])) {
+        shell::run(cargo.args(["nextest", "run", "--workspace", "--no-fail-fast"]))
+    } else {
+        println!("cargo-nextest is not installed: using `cargo test`");
+        shell::run(cargo.args(["test", "--workspace", "--no-fail-fast", "--all-targets"]))
+    }
+}
+
+fn wasm_tests(workspace: &Workspace) -> Result<()> {
+    let tested = workspace.members_tested_on_wasm();
+    if tested.is_empty() {
+        bail!("no package has `wasm-bindgen-test` among its dev-dependencies");
+    }
+    let runner = serde_json::json!([std::env::current_exe()?, "wasm-test-runner"]);
+    let mut cargo = workspace.cargo();
+    cargo
+        .args(["test", "--target", WASM, "--lib", "--tests", "--no-fail-fast"])
+        .args(packages(&tested));
+    cargo.arg("--config").arg(format!("target.{WASM}.runner={runner}"));
+    browser::for_test_runner(workspace, &mut cargo)?;
+    shell::run(&mut cargo)
+}
+
+fn simulate_all(workspace: &Workspace) -> Result<()> {
+    let (seeds, steps) = SIMULATED;
+    simulate(workspace, 1, steps, &["--seeds".to_owned(), seeds.to_string()])
+}
+
+fn packages(packages: &[&Package]) -> Vec<String> {
+    packages.iter().map(|package| format!("--package={}", package.name)).collect()
+}

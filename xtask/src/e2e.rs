@@ -1,0 +1,83 @@
+//! The end-to-end tests: real Chromium, driven by `playwright-core` from node's own test runner.
+//!
+//! The server runs inside this process on a free port; the tests learn everything they need from the environment:
+//! `E2E_URL` (the app), `E2E_SITES` (the folder of all sites, for tests that alter a copy) and `CHROMIUM`.
+
+use std::fs;
+use std::process::Command;
+
+use anyhow::{Context, Result, bail};
+
+use crate::example::{Build, Profile};
+use crate::serve::Server;
+use crate::workspace::Workspace;
+use crate::{DEMO, browser, shell};
+
+/// A feature of an example that makes it the next version of itself: its state has another column.
+const NEXT_VERSION: &str = "extra-column";
+
+/// Builds what the tests use: the app, and the app's next version where the example has one.
+pub(crate) fn build(workspace: &Workspace, profile: Profile) -> Result<()> {
+    Build::new(DEMO, profile).run(workspace)?;
+    if workspace.member(DEMO)?.features.contains_key(NEXT_VERSION) {
+        let next = Build::new(DEMO, profile).with_features(&[NEXT_VERSION.to_owned()]);
+        next.into_site(&format!("{DEMO}-next")).run(workspace)?;
+    }
+    Ok(())
+}
+
+/// Runs the tests whose name contains the filter, or all, against what was built.
+pub(crate) fn run(workspace: &Workspace, filter: Option<&str>) -> Result<()> {
+    let site = Build::new(DEMO, Profile::Release).run_unless(true, workspace)?;
+    let browser =
+        browser::find().context("there is no Chromium: `cargo xtask setup` installs it")?;
+    let server = Server::start(workspace, &site, 0)?;
+    let mut node = Command::new("node");
+    node.args(["--test", "--test-reporter=spec", "--test-concurrency=1", "--test-timeout=600000"])
+        .args(filter.map(|text| format!("--test-name-pattern={}", as_pattern(text))))
+        .args(specs(workspace)?)
+        .current_dir(workspace.e2e())
+        .env("E2E_URL", server.url())
+        .env("E2E_SITES", workspace.sites())
+        .env("E2E_APP", DEMO)
+        .env("CHROMIUM", browser);
+    shell::run(&mut node)
+}
+
+fn specs(workspace: &Workspace) -> Result<Vec<String>> {
+    let folder = workspace.e2e();
+    let mut specs = Vec::new();
+    for entry in
+        fs::read_dir(&folder).with_context(|| format!("could not read {}", folder.display()))?
+    {
+        let name = entry?.file_name().to_string_lossy().into_owned();
+        if name.ends_with(".spec.mjs") {
+            specs.push(name);
+        }
+    }
+    if specs.is_empty() {
+        bail!("{} holds no *.spec.mjs", folder.display());
+    }
+    specs.sort();
+    Ok(specs)
+}
+
+/// Node takes a regular expression; a filter is plain text.
+fn as_pattern(text: &str) -> String {
+    let escape = |c: char| if c.is_ascii_punctuation() { vec!['\\', c] } else { vec![c] };
+    text.chars().flat_map(escape).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_filter_is_plain_text() {
+        for (text, pattern) in
+            [("two tabs", "two tabs"), ("a.b(c)", r"a\.b\(c\)"), ("#/active", r"\#\/active")]
+        {
+            assert_eq!(as_pattern(text), pattern);
+        }
+    }
+}
