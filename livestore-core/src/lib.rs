@@ -19,7 +19,12 @@ mod value;
 pub mod __private;
 
 pub use eventlog::LogError;
-pub use query::{Params, QueryError, SqlError};
+pub use livestore_macros::{ClientDocument, ColumnType, Event, Schema, Table};
+pub use query::{
+    Assignment, Assignments, Column, IntoOrder, IntoQuery, KeyFilter, Order, Params, Predicate,
+    Projection, Query, QueryError, QueryId, RawSelect, Select, SqlError, WholeRow, escape_like,
+    raw,
+};
 pub use schema::{
     Bind, BlobStorage, ClientDocument, ColumnDef, ColumnError, ColumnType, DefaultDef, DocumentDef,
     DocumentOwner, EncodeError, EncodedCommit, EncodedEvent, EventDef, EventSet, FromRow,

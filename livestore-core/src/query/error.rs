@@ -31,25 +31,25 @@ impl SqlError {
 
     /// Whether the storage failed (I/O, full disk, memory, locks, damage), so that the statement may work later.
     pub fn is_storage(&self) -> bool {
-        match ffi::Error::new(self.code).code {
+        matches!(
+            ffi::Error::new(self.code).code,
             ErrorCode::InternalMalfunction
-            | ErrorCode::PermissionDenied
-            | ErrorCode::OperationAborted
-            | ErrorCode::DatabaseBusy
-            | ErrorCode::DatabaseLocked
-            | ErrorCode::OutOfMemory
-            | ErrorCode::ReadOnly
-            | ErrorCode::OperationInterrupted
-            | ErrorCode::SystemIoFailure
-            | ErrorCode::DatabaseCorrupt
-            | ErrorCode::DiskFull
-            | ErrorCode::CannotOpen
-            | ErrorCode::FileLockingProtocolFailed
-            | ErrorCode::SchemaChanged
-            | ErrorCode::NoLargeFileSupport
-            | ErrorCode::NotADatabase => true,
-            _ => false,
-        }
+                | ErrorCode::PermissionDenied
+                | ErrorCode::OperationAborted
+                | ErrorCode::DatabaseBusy
+                | ErrorCode::DatabaseLocked
+                | ErrorCode::OutOfMemory
+                | ErrorCode::ReadOnly
+                | ErrorCode::OperationInterrupted
+                | ErrorCode::SystemIoFailure
+                | ErrorCode::DatabaseCorrupt
+                | ErrorCode::DiskFull
+                | ErrorCode::CannotOpen
+                | ErrorCode::FileLockingProtocolFailed
+                | ErrorCode::SchemaChanged
+                | ErrorCode::NoLargeFileSupport
+                | ErrorCode::NotADatabase
+        )
     }
 
     /// Whether a constraint (key, unique, not null, check) was violated.
@@ -81,6 +81,12 @@ pub enum QueryError {
         expected: usize,
         /// What the statement returns.
         found: usize,
+    },
+    /// It would change the state: only events do.
+    #[error("a query only reads: `{sql}`")]
+    Writes {
+        /// The statement.
+        sql: String,
     },
     /// A value that can't be bound, such as a `NaN`.
     #[error("a value can't be bound: {0}")]

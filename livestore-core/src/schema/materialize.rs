@@ -12,7 +12,7 @@ use livestore_sync::{EventId, Lane};
 use super::{def::EventDef, def::TableDef, table::Table, table::TypeMismatch};
 use crate::{
     Value,
-    query::{Params, QueryError, SqlError},
+    query::{Params, Query, QueryError, SqlError},
     sqlite::{AccessViolation, Db, Failure},
 };
 
@@ -164,6 +164,10 @@ impl<'a> Writes<'a> {
     ///
     /// # Errors
     /// [`MaterializeError::Sqlite`] when a row with its key is already there, and as every write.
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "callers build it in place and have no further use for it"
+    )]
     pub fn insert<T: Table>(&mut self, row: T) -> Result<(), MaterializeError> {
         self.write_row(&row, &T::statements().insert)
     }
@@ -172,6 +176,10 @@ impl<'a> Writes<'a> {
     ///
     /// # Errors
     /// As every write: another lane's table, a value that can't be stored, or a failure of the storage.
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "callers build it in place and have no further use for it"
+    )]
     pub fn insert_or_ignore<T: Table>(&mut self, row: T) -> Result<(), MaterializeError> {
         self.write_row(&row, &T::statements().insert_or_ignore)
     }
@@ -180,6 +188,10 @@ impl<'a> Writes<'a> {
     ///
     /// # Errors
     /// As every write: another lane's table, a value that can't be stored, or a failure of the storage.
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "callers build it in place and have no further use for it"
+    )]
     pub fn upsert<T: Table>(&mut self, row: T) -> Result<(), MaterializeError> {
         self.write_row(&row, &T::statements().upsert)
     }
@@ -215,7 +227,12 @@ impl<'a> Writes<'a> {
         Ok(())
     }
 
-    pub(crate) fn failure(&self, sql: &str, failure: Failure) -> MaterializeError {
+    pub(crate) fn read<T>(&self, query: &Query<T>) -> Result<T, MaterializeError> {
+        let done = self.db.attempt(query.sql(), |statement| Ok(query.read(statement)));
+        Ok(done.map_err(|failure| self.failure(query.sql(), failure))??)
+    }
+
+    fn failure(&self, sql: &str, failure: Failure) -> MaterializeError {
         match failure {
             Failure::Access(violation) => access(self.event, violation),
             Failure::Sqlite(error) => SqlError::new(sql, &error).into(),

@@ -37,4 +37,5 @@ pub(crate) use ddl::quoted;
 pub(crate) use encode::encode_args;
 pub(crate) use event::{decode_args, materialize_with};
 pub(crate) use materialize::access;
-pub(crate) use schema_def::{assert_unique_events, assert_unique_names};
+pub(crate) use schema_def::{assert_unique_documents, assert_unique_events, assert_unique_tables};
+pub(crate) use table::list;

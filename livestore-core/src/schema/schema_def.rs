@@ -317,14 +317,14 @@ fn hash(
     canonical.0.digest()
 }
 
-/// Fails the build when two names are the same; `what` is the sentence before the name.
-pub(crate) const fn assert_unique_names(what: &str, names: &[&str]) {
+/// Fails the build when two tables have one name.
+pub(crate) const fn assert_unique_tables(tables: &[&TableDef]) {
     let mut left = 0;
-    while left < names.len() {
+    while left < tables.len() {
         let mut right = left + 1;
-        while right < names.len() {
-            if same(names[left], names[right]) {
-                fail(what, names[left]);
+        while right < tables.len() {
+            if tables[left].name.eq_ignore_ascii_case(tables[right].name) {
+                fail("the schema names a table twice: ", tables[left].name);
             }
             right += 1;
         }
@@ -332,7 +332,22 @@ pub(crate) const fn assert_unique_names(what: &str, names: &[&str]) {
     }
 }
 
-/// Fails the build when two events of several sets have one name.
+/// Fails the build when two documents have one name.
+pub(crate) const fn assert_unique_documents(documents: &[&DocumentDef]) {
+    let mut left = 0;
+    while left < documents.len() {
+        let mut right = left + 1;
+        while right < documents.len() {
+            if same(documents[left].name, documents[right].name) {
+                fail("the schema names a document twice: ", documents[left].name);
+            }
+            right += 1;
+        }
+        left += 1;
+    }
+}
+
+/// Fails the build when two events of several sets have one name; within a set the derive looks.
 pub(crate) const fn assert_unique_events(sets: &[&[EventDef]]) {
     let mut set = 0;
     while set < sets.len() {
@@ -355,8 +370,14 @@ pub(crate) const fn assert_unique_events(sets: &[&[EventDef]]) {
     }
 }
 
+/// `==` for strings, which constants can't call yet.
 const fn same(left: &str, right: &str) -> bool {
-    left.as_bytes().eq_ignore_ascii_case(right.as_bytes())
+    let (left, right) = (left.as_bytes(), right.as_bytes());
+    let mut byte = 0;
+    while byte < left.len() && byte < right.len() && left[byte] == right[byte] {
+        byte += 1;
+    }
+    byte == left.len() && byte == right.len()
 }
 
 /// Panics with both texts; a constant's panic takes one string only.
