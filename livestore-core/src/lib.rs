@@ -10,6 +10,7 @@ pub mod platform;
 mod query;
 mod schema;
 mod sqlite;
+mod state;
 #[cfg(test)]
 #[path = "platform/testing.rs"]
 mod testing;
@@ -36,5 +37,8 @@ pub use schema::{
 pub use sqlite::{
     AccessViolation, ChangeSet, ColumnInfo, ColumnSet, ContentHash, Db, Mark, ReadSet,
     ReadSetError, Record, RowChange, RowImage, SqliteError, TableChange, TableInfo,
+};
+pub use state::{
+    Applied, ApplyError, FailedEvent, Replayed, SkippedEvent, State, StateProblem, Undo, Unit,
 };
 pub use value::Value;

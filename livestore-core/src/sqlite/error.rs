@@ -6,6 +6,8 @@
 
 use rusqlite::{Error, ErrorCode, ffi};
 
+use crate::query::SqlError;
+
 use super::{guard::AccessViolation, read_set::ReadSetError};
 
 /// A failure of the SQLite layer.
@@ -94,6 +96,12 @@ impl From<Error> for SqliteError {
     }
 }
 
+impl From<SqlError> for SqliteError {
+    fn from(error: SqlError) -> Self {
+        from_code(ffi::Error::new(error.code), error.to_string())
+    }
+}
+
 fn from_code(failure: ffi::Error, message: String) -> SqliteError {
     match failure.code {
         ErrorCode::ConstraintViolation | ErrorCode::TypeMismatch => {
@@ -105,7 +113,11 @@ fn from_code(failure: ffi::Error, message: String) -> SqliteError {
         | ErrorCode::ReadOnly
         | ErrorCode::PermissionDenied
         | ErrorCode::FileLockingProtocolFailed
-        | ErrorCode::NoLargeFileSupport => SqliteError::Io(message),
+        | ErrorCode::NoLargeFileSupport
+        | ErrorCode::InternalMalfunction
+        | ErrorCode::OperationAborted
+        | ErrorCode::OperationInterrupted
+        | ErrorCode::SchemaChanged => SqliteError::Io(message),
         ErrorCode::OutOfMemory => SqliteError::OutOfMemory(message),
         ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked => SqliteError::Locked(message),
         ErrorCode::DatabaseCorrupt => SqliteError::Corrupt(message),

@@ -7,7 +7,7 @@
 
 use std::collections::HashMap;
 
-use rusqlite::Connection;
+use rusqlite::{Connection, config::DbConfig};
 
 use super::columns::ColumnSet;
 use crate::schema::quoted;
@@ -39,6 +39,8 @@ fn probe(
     generated: &[usize],
 ) -> rusqlite::Result<HashMap<usize, ColumnSet>> {
     let copy = Connection::open_in_memory()?;
+    // The copy has no parent tables, and with foreign keys on SQLite would ask for them.
+    copy.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_FKEY, false)?;
     copy.execute_batch(create)?;
     let mut roots = HashMap::new();
     for column in generated {

@@ -19,6 +19,7 @@ use rusqlite::{
 };
 
 use super::{
+    error::SqliteError,
     guard::{AccessViolation, Guard, Lanes},
     read_set::Sighting,
     record::{Record, RowImage},
@@ -45,6 +46,8 @@ pub(super) struct HookState {
     pub(super) lanes: Lanes,
     /// The first forbidden access under the current guard.
     pub(super) violation: Option<AccessViolation>,
+    /// The first storage failure under the current guard.
+    pub(super) failure: Option<SqliteError>,
     /// A statement was prepared under the guard since this was last taken.
     pub(super) prepared: bool,
     /// While a read set is found out: what the authorizer reported.

@@ -8,8 +8,10 @@
 //!
 //! It knows tables, rows and SQL, but no events and no heads: those are the state's.
 
+mod bracket;
 mod catalog;
 mod change;
+mod clock;
 mod columns;
 mod db;
 mod error;
@@ -21,6 +23,7 @@ mod hash;
 mod hooks;
 mod read_set;
 mod record;
+mod recording;
 mod roll_back;
 mod snapshot;
 mod undo;
@@ -39,4 +42,3 @@ pub use read_set::{ReadSet, ReadSetError};
 pub use record::{Mark, Record, RowImage};
 
 pub(crate) use db::Failure;
-pub(crate) use hooks::SYSTEM_PREFIX;

@@ -16,6 +16,7 @@ use rusqlite::hooks::{AuthAction, AuthContext};
 
 use super::{
     catalog::{Catalog, Root, TableInfo},
+    clock,
     columns::ColumnSet,
     functions,
     hooks::SYSTEM_PREFIX,
@@ -130,7 +131,7 @@ pub(super) fn resolve(
         resolver.sighting(sighting)?;
     }
     resolver.program(program)?;
-    resolver.set.uses_dates = check_dates(program)?;
+    resolver.set.uses_dates = clock::check(program)?;
     Ok(resolver.set)
 }
 
@@ -210,7 +211,7 @@ impl Resolver<'_> {
         for step in program {
             match step.opcode.as_str() {
                 "OpenRead" | "OpenWrite" | "ReopenIdx" => {
-                    if let Some(table) = self.open(step)? {
+                    if let Some(table) = self.open(step, is_only_counted(program, step.p1))? {
                         cursors.entry(step.p1).or_default().push(table);
                     }
                 }
@@ -241,8 +242,13 @@ impl Resolver<'_> {
         Ok(())
     }
 
-    /// Counts what a cursor opens; gives the table whose rows its `Column` instructions read. An index counts whole.
-    fn open(&mut self, step: &Instruction) -> Result<Option<Arc<TableInfo>>, ReadSetError> {
+    /// Counts what a cursor opens; gives the table whose rows its `Column` instructions read. An index counts whole,
+    /// unless nothing but the number of its entries is asked for.
+    fn open(
+        &mut self,
+        step: &Instruction,
+        only_counted: bool,
+    ) -> Result<Option<Arc<TableInfo>>, ReadSetError> {
         const PAGE_IS_IN_A_REGISTER: i64 = 0x10;
         if step.p3 != 0 || step.p5 & PAGE_IS_IN_A_REGISTER != 0 {
             return Err(unknowable("a temporary or attached table"));
@@ -257,7 +263,8 @@ impl Resolver<'_> {
             }
             Some(Root::Index { table, columns }) => {
                 let table = self.table(table).ok_or_else(|| unknowable(table))?;
-                self.read(&table, columns)?;
+                let none = ColumnSet::default();
+                self.read(&table, if only_counted { &none } else { columns })?;
                 Ok(None)
             }
         }
@@ -276,39 +283,18 @@ impl Resolver<'_> {
     }
 }
 
-fn unknowable(what: &str) -> ReadSetError {
-    ReadSetError::Unknowable { what: what.to_owned() }
+/// Whether a cursor serves a `count(*)` and is never moved.
+fn is_only_counted(program: &[Instruction], cursor: i64) -> bool {
+    let moves = |opcode: &str| {
+        ["Seek", "Idx", "Found", "NotFound", "NoConflict", "DeferredSeek"]
+            .iter()
+            .any(|start| opcode.starts_with(start))
+            || matches!(opcode, "Rewind" | "Last" | "Next" | "Prev" | "Column" | "Rowid")
+    };
+    let mut own = program.iter().filter(|step| step.p1 == cursor);
+    own.clone().any(|step| step.opcode == "Count") && !own.any(|step| moves(&step.opcode))
 }
 
-/// Whether date functions are used at all; an error if one of them surely, or possibly, reads the clock.
-fn check_dates(program: &[Instruction]) -> Result<bool, ReadSetError> {
-    let literals: Vec<(&str, i64)> = program
-        .iter()
-        .filter(|step| matches!(step.opcode.as_str(), "String8" | "String"))
-        .filter_map(|step| Some((step.p4.as_deref()?, step.p2)))
-        .collect();
-    let mut uses_dates = false;
-    for step in program {
-        if !matches!(step.opcode.as_str(), "Function" | "PureFunc") {
-            continue;
-        }
-        let function = step.p4.as_deref().and_then(|text| text.split('(').next()).unwrap_or("");
-        if !functions::is_date(function) {
-            continue;
-        }
-        uses_dates = true;
-        // The arguments stand in consecutive registers from P2, which is 0 if there are none.
-        let time = if function.eq_ignore_ascii_case("strftime") { step.p2 + 1 } else { step.p2 };
-        let given =
-            step.p2 != 0 && program.iter().any(|other| other.p2 == time || other.p3 == time);
-        let now = literals.iter().any(|(text, register)| {
-            text.eq_ignore_ascii_case("now") || (*register == time && functions::means_now(text))
-        });
-        if now || !given {
-            return Err(ReadSetError::NonDeterministic {
-                function: format!("{function}() of the clock"),
-            });
-        }
-    }
-    Ok(uses_dates)
+fn unknowable(what: &str) -> ReadSetError {
+    ReadSetError::Unknowable { what: what.to_owned() }
 }

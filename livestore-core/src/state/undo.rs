@@ -1,0 +1,107 @@
+//! [`Undo`]: what takes a commit back, and keeping it beside the rows until the commit is confirmed.
+//!
+//! A state that [keeps undo](State::keep_undo) writes each commit's record in the commit's own savepoint, so records
+//! survive a crash and travel with a snapshot. The caller trims them at confirmation.
+
+use livestore_sync::{Head, Lane};
+use serde::{Deserialize, Serialize};
+
+use super::{State, system};
+use crate::sqlite::{ChangeSet, Record, SqliteError};
+
+/// The rows that a commit wrote, and the heads of its lane before and after.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Undo {
+    /// The commit's lane.
+    pub lane: Lane,
+    /// The lane's head before the commit.
+    pub before: Head,
+    /// The lane's head after it.
+    pub after: Head,
+    pub(super) records: Vec<Record>,
+}
+
+impl State {
+    /// Takes commits back, newest first. All of them or nothing.
+    ///
+    /// # Errors
+    /// [`SqliteError::UndoMismatch`] when they are not the newest commits of their lanes, in order, or don't fit the
+    /// rows; else what the storage says.
+    pub fn roll_back(&mut self, newest_first: &[Undo]) -> Result<ChangeSet, SqliteError> {
+        let mut heads = self.heads;
+        for undo in newest_first {
+            if heads[undo.lane] != undo.after {
+                return Err(SqliteError::UndoMismatch { table: "livestore_heads".to_owned() });
+            }
+            heads[undo.lane] = undo.before;
+        }
+        let changes = self.db.savepoint(|| {
+            let changes = self.db.undo(newest_first.iter().map(|undo| undo.records.as_slice()))?;
+            for lane in Lane::ALL {
+                if heads[lane] != self.heads[lane] {
+                    system::write_head(self.db.conn(), lane, heads[lane])?;
+                    self.forget(lane, heads[lane].number + 1, u64::MAX)?;
+                }
+            }
+            Ok::<_, SqliteError>(changes)
+        })?;
+        self.heads = heads;
+        Ok(changes)
+    }
+
+    /// Whether the undo record of every commit is kept in the database from now on.
+    pub fn keep_undo(&mut self, keep: bool) {
+        self.keeps_undo = keep;
+    }
+
+    /// Forgets the kept records of commits up to a number: they are confirmed.
+    ///
+    /// # Errors
+    /// [`SqliteError`] of the storage.
+    pub fn trim_undo(&mut self, lane: Lane, up_to: u64) -> Result<(), SqliteError> {
+        self.forget(lane, 0, up_to)
+    }
+
+    /// The kept records that lead from the head of a lane back to `to`, newest first; nothing if they don't.
+    ///
+    /// # Errors
+    /// [`SqliteError`] of the storage.
+    pub fn kept_undo(&self, lane: Lane, to: Head) -> Result<Option<Vec<Undo>>, SqliteError> {
+        let sql = "SELECT record FROM livestore_undo WHERE lane = ?1 AND number > ?2 ORDER BY number DESC";
+        let mut statement = self.db.conn().prepare_cached(sql)?;
+        let mut rows = statement.query((system::lane_number(lane), system::number(to.number)))?;
+        let (mut head, mut undos) = (self.heads[lane], Vec::new());
+        while let Some(row) = rows.next()? {
+            let bytes = row.get_ref(0)?.as_blob().map_err(rusqlite::Error::from)?;
+            match postcard::from_bytes::<Undo>(bytes) {
+                Ok(undo) if undo.lane == lane && undo.after == head => {
+                    head = undo.before;
+                    undos.push(undo);
+                }
+                _ => return Ok(None),
+            }
+        }
+        Ok((head == to).then_some(undos))
+    }
+
+    /// Keeps a record beside the rows, if this state does.
+    pub(super) fn keep(&self, undo: &Undo) -> Result<(), SqliteError> {
+        if !self.keeps_undo {
+            return Ok(());
+        }
+        let bytes = postcard::to_allocvec(undo)
+            .map_err(|error| SqliteError::OutOfMemory(error.to_string()))?;
+        let sql =
+            "INSERT OR REPLACE INTO livestore_undo (lane, number, record) VALUES (?1, ?2, ?3)";
+        let key = (system::lane_number(undo.lane), system::number(undo.after.number));
+        self.db.conn().prepare_cached(sql)?.execute((key.0, key.1, bytes))?;
+        Ok(())
+    }
+
+    fn forget(&self, lane: Lane, from: u64, to: u64) -> Result<(), SqliteError> {
+        let sql = "DELETE FROM livestore_undo WHERE lane = ?1 AND number BETWEEN ?2 AND ?3";
+        let range = (system::lane_number(lane), system::number(from), system::number(to));
+        self.db.conn().prepare_cached(sql)?.execute(range)?;
+        Ok(())
+    }
+}
