@@ -63,7 +63,7 @@ impl Storage {
         // Exclusive: nobody else has these files, and without shared memory a WAL is cheaper.
         database.execute_batch(&format!(
             "PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = {synchronous}; \
-             PRAGMA temp_store = MEMORY;"
+             PRAGMA temp_store = MEMORY; PRAGMA journal_size_limit = 4194304;"
         ))?;
         Ok(database)
     }

@@ -1,7 +1,7 @@
 //! A session's unacknowledged commits, written where a synchronous write survives the page. Pages only.
 //!
-//! - One key per session in `localStorage`, written when the page hides, replaced by a placeholder when there is
-//!   nothing to keep. The placeholder reserves the room: an app that fills `localStorage` later cannot take it.
+//! - One key per session in `localStorage`, written when the page hides and filled up to a reserved length at all times,
+//!   so that an app that fills `localStorage` later cannot take the room.
 //! - [`Journal::make_room`] says before a commit returns whether its journal would fit. It touches `localStorage` only
 //!   when the reservation has to double.
 //! - A journal whose session lock is free belongs to a dead session. Who adopts it holds that lock, so nobody else does;
@@ -11,6 +11,7 @@
 
 use std::{
     cell::{Cell, RefCell},
+    collections::BTreeSet,
     rc::Rc,
 };
 
@@ -33,8 +34,8 @@ const FIRST_UNITS: usize = 16 * 1024;
 /// The most one session takes of the 5 Mi code units that the whole origin has.
 const MOST_UNITS: usize = 1024 * 1024;
 
-/// Begins a placeholder. No journal begins like this (`text.rs`).
-const PLACEHOLDER: char = '\u{33ff}';
+/// Ends the text of a journal and begins what fills up its room; no text has it (`text.rs`).
+const FILLER: char = '\u{33ff}';
 
 fn prefix(store: &StoreId) -> String {
     // A `.` is in no store id, so no store's prefix begins another's.
@@ -48,19 +49,17 @@ pub struct Journal(Local<Rc<Inner>>);
 struct Inner {
     storage: Option<Storage>,
     key: String,
+    /// How many code units stand at the key, filler included.
     reserved: Cell<usize>,
-    /// Whether a journal stands there instead of a placeholder.
+    /// Whether they hold a journal.
     written: Cell<bool>,
     on_hide: RefCell<Option<Listener>>,
 }
 
 impl Drop for Inner {
     fn drop(&mut self) {
-        if !self.written.get()
-            && let Some(storage) = &self.storage
-        {
-            // Removing an item does not throw where reading the storage did not.
-            let _ = storage.remove_item(&self.key);
+        if !self.written.get() {
+            self.release();
         }
     }
 }
@@ -68,15 +67,14 @@ impl Drop for Inner {
 impl Journal {
     /// Reserves room for this session's journal.
     pub fn open(store: &StoreId, session: SessionId) -> Self {
-        let key = format!("{}{session}", prefix(store));
         let inner = Inner {
             storage: local_storage(),
-            key,
+            key: format!("{}{session}", prefix(store)),
             reserved: Cell::new(0),
             written: Cell::new(false),
             on_hide: RefCell::new(None),
         };
-        inner.reserve(FIRST_UNITS);
+        inner.set("", FIRST_UNITS);
         Self(Local::new(Rc::new(inner)))
     }
 
@@ -84,9 +82,13 @@ impl Journal {
     pub fn on_hide(&self, mut content: impl FnMut() -> Option<Vec<u8>> + 'static) {
         let Some(inner) = self.0.get() else { return };
         let weak = Rc::downgrade(&inner);
-        let listener = page::on_page_hidden(move || {
-            if let Some(inner) = weak.upgrade() {
-                inner.keep(content().as_deref());
+        let listener = page::on_departure(move |event| {
+            let Some(inner) = weak.upgrade() else { return };
+            match content() {
+                // `make_room` has said before that this may not fit; nobody is left to tell it now.
+                Some(bytes) => drop(inner.write(&bytes)),
+                None if event == "pagehide" => inner.release(),
+                None => inner.shrink(),
             }
         });
         inner.on_hide.replace(Some(listener));
@@ -115,22 +117,26 @@ impl Journal {
 
     /// Everything is acknowledged: the journal, if one was written, is not needed any more.
     pub fn clear(&self) {
-        if let Some(inner) = self.0.get() {
-            inner.clear();
+        if let Some(inner) = self.0.get()
+            && inner.written.replace(false)
+        {
+            inner.set("", inner.reserved.get().max(FIRST_UNITS));
         }
     }
 }
 
 impl Inner {
-    /// Replaces what stands there with a placeholder of this many units, and says whether it fitted.
-    fn reserve(&self, units: usize) -> bool {
+    /// Sets the text and fills up to this many code units; says whether it fitted. If not, what stood there stays.
+    fn set(&self, text: &str, units: usize) -> bool {
         let Some(storage) = &self.storage else { return false };
-        let mut placeholder = String::with_capacity(units * 3);
-        placeholder.push(PLACEHOLDER);
-        placeholder.extend(std::iter::repeat_n('\u{3400}', units.saturating_sub(1)));
-        let fits = storage.set_item(&self.key, &placeholder).is_ok();
+        let length = text.chars().count();
+        let mut value = String::with_capacity(text.len() + units.saturating_sub(length) * 3);
+        value.push_str(text);
+        // Of the same kind as a text's units: browsers store, and perhaps count, Latin-1 differently.
+        value.extend(std::iter::repeat_n(FILLER, units.saturating_sub(length)));
+        let fits = storage.set_item(&self.key, &value).is_ok();
         if fits {
-            self.reserved.set(units);
+            self.reserved.set(units.max(length));
         }
         fits
     }
@@ -140,41 +146,45 @@ impl Inner {
         if wanted <= self.reserved.get() {
             return true;
         }
-        if wanted > MOST_UNITS || self.written.get() {
-            // A journal that stands there is rewritten at the next hiding; its size is only known then.
+        if wanted > MOST_UNITS {
             return false;
         }
+        let written = if self.written.get() { self.written_text() } else { String::new() };
         let doubled = wanted.next_power_of_two().clamp(FIRST_UNITS, MOST_UNITS);
-        self.reserve(doubled) || self.reserve(wanted)
+        self.set(&written, doubled) || self.set(&written, wanted)
     }
 
-    fn keep(&self, content: Option<&[u8]>) {
-        match content {
-            // `make_room` has said before that this may not fit; nobody is left to tell it now.
-            Some(bytes) => drop(self.write(bytes)),
-            None => self.clear(),
-        }
+    fn written_text(&self) -> String {
+        let value =
+            self.storage.as_ref().and_then(|storage| storage.get_item(&self.key).ok().flatten());
+        value.unwrap_or_default().trim_end_matches(FILLER).to_owned()
     }
 
     fn write(&self, bytes: &[u8]) -> Result<(), JournalError> {
-        let storage = self.storage.as_ref().ok_or(JournalError::Unavailable)?;
+        if self.storage.is_none() {
+            return Err(JournalError::Unavailable);
+        }
         let text = text::encode(bytes);
-        storage.set_item(&self.key, &text).map_err(|_| JournalError::Full(bytes.len()))?;
-        self.written.set(true);
-        Ok(())
+        let fits = self.set(&text, self.reserved.get()) || self.set(&text, 0);
+        if fits {
+            self.written.set(true);
+        }
+        fits.then_some(()).ok_or(JournalError::Full(bytes.len()))
     }
 
-    fn clear(&self) {
-        if self.written.replace(false) {
-            let before = self.reserved.replace(0);
-            if !self.reserve(before.max(FIRST_UNITS)) && !self.reserve(FIRST_UNITS) {
-                self.drop_item();
-            }
+    /// Nothing has to survive, but the page may come back: the usual room is enough.
+    fn shrink(&self) {
+        if self.written.replace(false) || self.reserved.get() > FIRST_UNITS {
+            self.set("", FIRST_UNITS);
         }
     }
 
-    fn drop_item(&self) {
+    /// Nothing has to survive the page, so nothing is left behind. If it comes back, the next `make_room` reserves anew.
+    fn release(&self) {
+        self.written.set(false);
+        self.reserved.set(0);
         if let Some(storage) = &self.storage {
+            // Removing an item does not throw where reading the storage did not.
             let _ = storage.remove_item(&self.key);
         }
     }
@@ -230,42 +240,60 @@ pub async fn adopt_journals(store: &StoreId, own: SessionId) -> Vec<Adopted> {
     adopted
 }
 
-/// Adopts the journals of sessions that die while this one lives: when another page writes one, its lock is waited for.
+/// Adopts the journals of sessions that die while this one lives: the lock of each that has or writes a journal is
+/// waited for, until the listener is dropped.
 pub fn watch_journals(
     store: &StoreId,
     own: SessionId,
     on_adopted: impl Fn(Adopted) + 'static,
 ) -> Listener {
-    let (store, on_adopted) = (store.clone(), Rc::new(on_adopted));
-    let waiting = Rc::new(RefCell::new(std::collections::BTreeSet::from([own])));
+    let watch = Rc::new(Watch {
+        store: store.clone(),
+        waiting: RefCell::new(BTreeSet::from([own])),
+        on_adopted: Box::new(on_adopted),
+    });
+    for session in journals(store) {
+        watch.wait_for(session);
+    }
     let targets: Vec<_> =
         web_sys::window().map(|window| (window.into(), "storage")).into_iter().collect();
     page::listen(&targets, move |event| {
         let key = event.dyn_ref::<StorageEvent>().and_then(StorageEvent::key);
-        let Some(session) =
-            key.and_then(|key| key.strip_prefix(&prefix(&store))?.parse::<SessionId>().ok())
-        else {
-            return;
-        };
-        if !waiting.borrow_mut().insert(session) {
-            return;
+        if let Some(session) =
+            key.and_then(|key| key.strip_prefix(&prefix(&watch.store))?.parse().ok())
+        {
+            watch.wait_for(session);
         }
-        let (store, alive, on_adopted) =
-            (store.clone(), Rc::downgrade(&waiting), Rc::clone(&on_adopted));
-        spawn_local(async move {
-            let lock = lock_exclusive(&session_lock(&store, session)).await;
-            // Not if the listener was dropped in the meantime.
-            if let (Ok(lock), Some(waiting)) = (lock, alive.upgrade()) {
-                waiting.borrow_mut().remove(&session);
-                if let Some(journal) = read(&store, session, lock) {
-                    on_adopted(journal);
-                }
-            }
-        });
     })
 }
 
-/// The sessions that have a journal or a placeholder.
+struct Watch {
+    store: StoreId,
+    waiting: RefCell<BTreeSet<SessionId>>,
+    on_adopted: Box<dyn Fn(Adopted)>,
+}
+
+impl Watch {
+    fn wait_for(self: &Rc<Self>, session: SessionId) {
+        if !self.waiting.borrow_mut().insert(session) {
+            return;
+        }
+        let lock = session_lock(&self.store, session);
+        let weak = Rc::downgrade(self);
+        spawn_local(async move {
+            let lock = lock_exclusive(&lock).await;
+            // Not if the listener was dropped in the meantime.
+            if let (Ok(lock), Some(watch)) = (lock, weak.upgrade()) {
+                watch.waiting.borrow_mut().remove(&session);
+                if let Some(journal) = read(&watch.store, session, lock) {
+                    (watch.on_adopted)(journal);
+                }
+            }
+        });
+    }
+}
+
+/// The sessions that have a journal, or room reserved for one.
 fn journals(store: &StoreId) -> Vec<SessionId> {
     let Some(storage) = local_storage() else { return Vec::new() };
     let prefix = prefix(store);
@@ -274,15 +302,16 @@ fn journals(store: &StoreId) -> Vec<SessionId> {
     keys.filter_map(|key| key.strip_prefix(&prefix)?.parse().ok()).collect()
 }
 
-/// What a dead session left; a placeholder is removed.
+/// What a dead session left; if that is only its reserved room, it is freed.
 fn read(store: &StoreId, session: SessionId, lock: LockGuard) -> Option<Adopted> {
     let storage = local_storage()?;
     let key = format!("{}{session}", prefix(store));
-    let text = storage.get_item(&key).ok().flatten()?;
-    if text.starts_with(PLACEHOLDER) {
+    let value = storage.get_item(&key).ok().flatten()?;
+    let text = value.trim_end_matches(FILLER);
+    if text.is_empty() {
         let _ = storage.remove_item(&key);
         return None;
     }
-    let bytes = text::decode(&text).ok_or(JournalError::Damaged);
+    let bytes = text::decode(text).ok_or(JournalError::Damaged);
     Some(Adopted { session, bytes, key, _lock: lock })
 }

@@ -102,7 +102,7 @@ impl Storage {
         let (Durability::Log | Durability::State) = durability;
         database.execute_batch(
             "PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; \
-             PRAGMA temp_store = MEMORY;",
+             PRAGMA temp_store = MEMORY; PRAGMA journal_size_limit = 4194304;",
         )?;
         Ok(database)
     }

@@ -28,7 +28,7 @@ impl Drop for Registered {
     }
 }
 
-/// Adds one callback for several kinds of events. Capture, so that an app that stops propagation does not stop us.
+/// Adds one callback for several kinds of events.
 pub(super) fn listen(
     kinds: &[(EventTarget, &'static str)],
     callback: impl FnMut(Event) + 'static,
@@ -59,12 +59,18 @@ fn targets() -> Option<(EventTarget, EventTarget)> {
 /// Calls back whenever this may be the last moment of the page: it became hidden, is frozen or is left. Several of
 /// them may come for one departure. What the callback does has to be synchronous.
 pub fn on_page_hidden(mut callback: impl FnMut() + 'static) -> Listener {
+    on_departure(move |_event| callback())
+}
+
+/// The same, with the event's name: only after `pagehide` is the page gone, unless the back button restores it.
+pub(super) fn on_departure(mut callback: impl FnMut(&str) + 'static) -> Listener {
     let Some((window, document)) = targets() else { return Listener(Local::new(Vec::new())) };
     let kinds =
         [(document.clone(), "visibilitychange"), (document, "freeze"), (window, "pagehide")];
     listen(&kinds, move |event| {
-        if event.type_() != "visibilitychange" || is_hidden() {
-            callback();
+        let kind = event.type_();
+        if kind != "visibilitychange" || is_hidden() {
+            callback(&kind);
         }
     })
 }

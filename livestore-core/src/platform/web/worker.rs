@@ -96,10 +96,40 @@ struct Supervisor {
 #[expect(dead_code, reason = "listeners and timers are held for their drop")]
 enum Running {
     Nothing,
-    Worker { worker: Worker, born: u64, greeted: bool, listeners: [Listener; 2] },
+    Worker { worker: Worker, script: Option<Script>, born: u64, listeners: [Listener; 2] },
     Waiting(timer::Timer),
     Inline(oneshot::Sender<()>),
     Stopped,
+}
+
+/// Where the worker's script is, kept until its first line has run.
+enum Script {
+    File(String),
+    Blob(String),
+}
+
+impl Script {
+    fn blob() -> Result<Self, JsValue> {
+        let kind = BlobPropertyBag::new();
+        kind.set_type("text/javascript");
+        let parts = Array::of1(&JsValue::from_str(WORKER_SCRIPT));
+        let blob = Blob::new_with_str_sequence_and_options(&parts, &kind)?;
+        Ok(Self::Blob(Url::create_object_url_with_blob(&blob)?))
+    }
+
+    fn address(&self) -> &str {
+        let (Self::File(address) | Self::Blob(address)) = self;
+        address
+    }
+}
+
+impl Drop for Script {
+    fn drop(&mut self) {
+        if let Self::Blob(address) = self {
+            // Revoking our own address does not throw.
+            let _ = Url::revoke_object_url(address);
+        }
+    }
 }
 
 impl Supervisor {
@@ -114,20 +144,11 @@ impl Supervisor {
         let options = WorkerOptions::new();
         options.set_type(WorkerType::Module);
         options.set_name(&self.spawn.name);
-        let worker = match &self.spawn.script {
-            Some(script) => Worker::new_with_options(script, &options)?,
-            None => {
-                let kind = BlobPropertyBag::new();
-                kind.set_type("text/javascript");
-                let parts = Array::of1(&JsValue::from_str(WORKER_SCRIPT));
-                let blob = Blob::new_with_str_sequence_and_options(&parts, &kind)?;
-                let address = Url::create_object_url_with_blob(&blob)?;
-                let worker = Worker::new_with_options(&address, &options);
-                // The fetch has the Blob by now; the address is not needed again.
-                Url::revoke_object_url(&address)?;
-                worker?
-            }
+        let script = match &self.spawn.script {
+            Some(address) => Script::File(address.clone()),
+            None => Script::blob()?,
         };
+        let worker = Worker::new_with_options(script.address(), &options)?;
         let message = Object::new();
         let set =
             |name: &str, value: &JsValue| Reflect::set(&message, &JsValue::from_str(name), value);
@@ -148,12 +169,8 @@ impl Supervisor {
                 supervisor.failed(&event);
             }
         });
-        Ok(Running::Worker {
-            worker,
-            born: now_ms(),
-            greeted: false,
-            listeners: [on_message, on_error],
-        })
+        let listeners = [on_message, on_error];
+        Ok(Running::Worker { worker, script: Some(script), born: now_ms(), listeners })
     }
 
     /// A report of the worker (`worker.js`, `scope.rs`).
@@ -165,8 +182,8 @@ impl Supervisor {
         match text_of("livestore").as_str() {
             "hello" => {
                 self.blocked.set(0);
-                if let Running::Worker { greeted, .. } = &mut *self.running.borrow_mut() {
-                    *greeted = true;
+                if let Running::Worker { script, .. } = &mut *self.running.borrow_mut() {
+                    *script = None;
                 }
             }
             "ready" => (self.on_event)(LeaderEvent::Started),
@@ -184,7 +201,7 @@ impl Supervisor {
     /// An error event: before the first line ran it means that the browser refuses the script; later the script itself
     /// reports what matters.
     fn failed(self: &Rc<Self>, event: &Event) {
-        let started = matches!(&*self.running.borrow(), Running::Worker { greeted: true, .. });
+        let started = matches!(&*self.running.borrow(), Running::Worker { script: None, .. });
         if !started {
             event.prevent_default();
             let text = event
