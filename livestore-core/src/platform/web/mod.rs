@@ -11,6 +11,8 @@ mod lock;
 mod opfs;
 mod page;
 mod scope;
+#[cfg(test)]
+mod tests;
 mod timer;
 mod worker;
 

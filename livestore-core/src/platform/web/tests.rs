@@ -1,0 +1,466 @@
+//! The platform in a real browser: this binary's tests run in a page, its leaders in workers made of its own module.
+
+use std::{cell::RefCell, pin::pin, rc::Rc, time::Duration};
+
+use futures_channel::mpsc::{UnboundedReceiver, unbounded};
+use futures_util::{
+    FutureExt, StreamExt,
+    future::{Either, LocalBoxFuture, select},
+};
+use livestore_sync::{SessionId, StoreId, TabId};
+use wasm_bindgen_test::{wasm_bindgen_test, wasm_bindgen_test_configure};
+
+use crate::platform::{
+    Adopted, Channel, Durability, Journal, JournalError, LeaderEvent, LeaderFailure, LeaderHandle,
+    LeaderScope, LeaveWarning, SpawnLeader, Storage, StorageMode, StoragePlace, StorageRefused,
+    adopt_journals, after, every, identify, is_held, is_worker, lock_exclusive, now_ms, random_u64,
+    sleep, spawn_leader, spawn_local, try_lock, watch_journals,
+};
+
+wasm_bindgen_test_configure!(run_in_browser);
+crate::worker_entry!(leader);
+
+const LONG: Duration = Duration::from_secs(20);
+
+fn ms(millis: u64) -> Duration {
+    Duration::from_millis(millis)
+}
+
+/// A name that no other test and no earlier run has used.
+fn fresh(name: &str) -> String {
+    format!("{name}-{:016x}", random_u64())
+}
+
+fn fresh_place() -> StoragePlace {
+    StoragePlace { store: fresh("test").parse().expect("a store id"), directory: None }
+}
+
+/// What a callback was given, to be waited for.
+fn hears<T: 'static>() -> (impl Fn(T) + Clone + 'static, UnboundedReceiver<T>) {
+    let (heard, hears) = unbounded();
+    (move |value| drop(heard.unbounded_send(value)), hears)
+}
+
+async fn next<T>(hears: &mut UnboundedReceiver<T>) -> T {
+    within(LONG, hears.next()).await.flatten().expect("something was to be heard")
+}
+
+/// Whether nothing is heard for this many milliseconds.
+async fn is_silent<T>(millis: u64, hears: &mut UnboundedReceiver<T>) -> bool {
+    within(ms(millis), hears.next()).await.flatten().is_none()
+}
+
+async fn within<T>(time: Duration, future: impl Future<Output = T>) -> Option<T> {
+    match select(pin!(future), pin!(sleep(time))).await {
+        Either::Left((value, _)) => Some(value),
+        Either::Right(_) => None,
+    }
+}
+
+#[wasm_bindgen_test]
+async fn a_lock_goes_to_the_waiting_in_their_order_and_skips_who_gave_up() {
+    let name = fresh("lock");
+    let first = lock_exclusive(&name).await.unwrap();
+    assert!(is_held(&name).await.unwrap());
+    assert!(try_lock(&name).await.unwrap().is_none());
+    let (got, mut order) = hears();
+    assert!(within(ms(30), lock_exclusive(&name)).await.is_none(), "given up after 30 ms");
+    for who in ["second", "third"] {
+        let (name, got) = (name.clone(), got.clone());
+        spawn_local(async move {
+            let lock = lock_exclusive(&name).await.unwrap();
+            got(who);
+            drop(lock);
+        });
+    }
+    assert!(is_silent(30, &mut order).await);
+    drop(first);
+    assert_eq!([next(&mut order).await, next(&mut order).await], ["second", "third"]);
+    sleep(ms(20)).await;
+    assert!(!is_held(&name).await.unwrap());
+    assert!(try_lock(&name).await.unwrap().is_some());
+}
+
+#[wasm_bindgen_test]
+async fn frames_reach_the_others_of_that_name_in_order_and_nobody_after_the_close() {
+    let (one, two) = (fresh("channel"), fresh("channel"));
+    let (heard, mut frames) = hears();
+    let open = |name: &str, id: char| {
+        let heard = heard.clone();
+        Channel::open(name, move |frame| heard((id, frame))).unwrap()
+    };
+    let (a, b, _other) = (open(&one, 'a'), open(&one, 'b'), open(&two, 'c'));
+    let large = vec![7; 1 << 20];
+    a.post(&[]).unwrap();
+    a.post(&large).unwrap();
+    b.post(&[3]).unwrap();
+    let mut heard = [next(&mut frames).await, next(&mut frames).await, next(&mut frames).await];
+    heard.sort_by_key(|(id, _)| *id);
+    assert_eq!(heard, [('a', vec![3]), ('b', vec![]), ('b', large)]);
+    drop(b);
+    a.post(&[4]).unwrap();
+    assert!(is_silent(50, &mut frames).await);
+}
+
+#[wasm_bindgen_test]
+async fn a_callback_may_drop_its_own_channel_and_its_own_timer() {
+    let name = fresh("channel");
+    let (done, mut dones) = hears();
+    let own: Rc<RefCell<Option<Channel>>> = Rc::default();
+    let (weak, seen) = (Rc::downgrade(&own), done.clone());
+    let channel = Channel::open(&name, move |_frame| {
+        drop(weak.upgrade().and_then(|own| own.borrow_mut().take()));
+        seen("channel");
+    });
+    own.replace(Some(channel.unwrap()));
+    let other = Channel::open(&name, |_| {}).unwrap();
+    other.post(&[1]).unwrap();
+    other.post(&[2]).unwrap();
+    assert_eq!(next(&mut dones).await, "channel");
+
+    let own = Rc::new(RefCell::new(None));
+    let weak = Rc::downgrade(&own);
+    let timer = every(ms(5), move || {
+        drop(weak.upgrade().and_then(|own| own.borrow_mut().take()));
+        done("timer");
+    });
+    own.replace(Some(timer));
+    assert_eq!(next(&mut dones).await, "timer");
+    assert!(is_silent(50, &mut dones).await);
+}
+
+#[wasm_bindgen_test]
+async fn timers_fire_in_the_order_of_their_times_until_they_are_dropped() {
+    let (fired, mut fires) = hears();
+    let fire = |what: &'static str| {
+        let fired = fired.clone();
+        move || fired(what)
+    };
+    let start = now_ms();
+    let _late = after(ms(40), fire("late"));
+    let dropped = after(ms(20), fire("dropped"));
+    let _soon = after(ms(10), fire("soon"));
+    drop(dropped);
+    assert_eq!([next(&mut fires).await, next(&mut fires).await], ["soon", "late"]);
+    assert!(now_ms() - start >= 39);
+    let again = every(ms(5), fire("again"));
+    assert_eq!([next(&mut fires).await, next(&mut fires).await], ["again"; 2]);
+    drop(again);
+    while fires.next().now_or_never().is_some() {}
+    assert!(is_silent(30, &mut fires).await);
+}
+
+#[wasm_bindgen_test]
+async fn client_and_tab_last_the_open_does_not_and_a_second_session_has_its_own_tab() {
+    let place = fresh_place();
+    let first = identify(&place).await;
+    assert!(first.is_lasting());
+    let (client, session) = (first.client(), first.session());
+    let twin = identify(&place).await;
+    assert_eq!(twin.client(), client);
+    assert_ne!(twin.session().tab, session.tab, "its tab id was copied while the first lives");
+    drop((first, twin));
+    let again = identify(&place).await;
+    assert_eq!(again.client(), client);
+    assert_ne!(again.session().open, session.open);
+    assert_ne!(identify(&fresh_place()).await.client(), client, "another store's client");
+}
+
+fn session(tab: u64) -> SessionId {
+    SessionId { tab: TabId(tab), open: random_u64() }
+}
+
+fn store() -> StoreId {
+    fresh_place().store
+}
+
+fn lock_of(store: &StoreId, session: SessionId) -> String {
+    format!("livestore-session-{store}-{session}")
+}
+
+fn contents(adopted: &[Adopted]) -> Vec<(SessionId, Result<&[u8], JournalError>)> {
+    adopted.iter().map(|journal| (journal.session(), journal.bytes())).collect()
+}
+
+#[wasm_bindgen_test]
+async fn the_journal_of_a_dead_session_is_adopted_by_one_and_stays_until_it_is_forgotten() {
+    let (store, dead, alive, own) = (store(), session(1), session(2), session(3));
+    let bytes: Vec<u8> = (0..=255).collect();
+    for session in [dead, alive] {
+        let journal = Journal::open(&store, session);
+        journal.write(&bytes).unwrap();
+    }
+    drop(Journal::open(&store, session(4)));
+    let living = lock_exclusive(&lock_of(&store, alive)).await.unwrap();
+
+    let adopted = adopt_journals(&store, own).await;
+    assert_eq!(contents(&adopted), [(dead, Ok(bytes.as_slice()))]);
+    assert_eq!(adopt_journals(&store, session(5)).await.len(), 0, "the first adopter holds it");
+    drop(adopted);
+    // The browser frees a lock a moment later.
+    drop(lock_exclusive(&lock_of(&store, dead)).await.unwrap());
+    sleep(ms(20)).await;
+    let mut adopted = adopt_journals(&store, own).await;
+    assert_eq!(contents(&adopted), [(dead, Ok(bytes.as_slice()))], "the first adopter died");
+    adopted.pop().expect("one journal").forget();
+    assert_eq!(adopt_journals(&store, own).await.len(), 0);
+
+    let (heard, mut dies) = hears();
+    let _watch = watch_journals(&store, own, heard);
+    assert!(is_silent(50, &mut dies).await);
+    drop(living);
+    let adopted = next(&mut dies).await;
+    assert_eq!((adopted.session(), adopted.bytes()), (alive, Ok(bytes.as_slice())));
+    adopted.forget();
+}
+
+#[wasm_bindgen_test]
+async fn a_journal_has_the_room_it_was_promised() {
+    let (store, own) = (store(), session(1));
+    let journal = Journal::open(&store, own);
+    let first = journal.space();
+    assert!(first >= 30_000, "{first}");
+    assert!(journal.make_room(first) && journal.make_room(1_900_000));
+    assert!(!journal.make_room(2_100_000), "more than a session's share");
+
+    let storage = super::identity::local_storage().unwrap();
+    let key = |n| format!("{store}-app-{n}");
+    let filled =
+        (0..).take_while(|n| storage.set_item(&key(*n), &"x".repeat(100_000)).is_ok()).count();
+    let all = vec![0xa5; 1_900_000];
+    assert_eq!(journal.write(&all), Ok(()), "although the app has filled the rest");
+    assert!(journal.make_room(1_900_000), "a journal that stands there keeps its room");
+    let second = Journal::open(&store, session(2));
+    assert!(!second.make_room(1_000_000));
+    assert_eq!(second.write(&all), Err(JournalError::Full(all.len())));
+    for n in 0..filled {
+        storage.remove_item(&key(n)).unwrap();
+    }
+    assert!(second.make_room(1_000_000));
+    drop((journal, second));
+    let mut adopted = adopt_journals(&store, session(3)).await;
+    assert_eq!(contents(&adopted), [(own, Ok(all.as_slice()))]);
+    adopted.pop().expect("one journal").forget();
+}
+
+#[wasm_bindgen_test]
+async fn a_journal_that_is_none_is_reported_and_left_alone() {
+    let (store, dead) = (store(), session(1));
+    let storage = super::identity::local_storage().unwrap();
+    let key = format!("livestore-journal-{store}.{dead}");
+    storage.set_item(&key, "[]").unwrap();
+    storage.set_item(&format!("livestore-journal-{store}.nonsense"), "x").unwrap();
+    assert_eq!(
+        contents(&adopt_journals(&store, session(2)).await),
+        [(dead, Err(JournalError::Damaged))]
+    );
+    assert_eq!(storage.get_item(&key), Ok(Some("[]".to_owned())));
+}
+
+#[wasm_bindgen_test]
+async fn a_page_that_hides_writes_what_its_session_has_not_handed_over() {
+    let (store, own) = (store(), session(1));
+    let journal = Journal::open(&store, own);
+    let pending = Rc::new(RefCell::new(Some(vec![1, 2, 3])));
+    let content = Rc::clone(&pending);
+    journal.on_hide(move || content.borrow().clone());
+    let hide = |kind: &str| {
+        let event = web_sys::Event::new(kind).unwrap();
+        web_sys::window().unwrap().dispatch_event(&event).unwrap();
+    };
+    let storage = super::identity::local_storage().unwrap();
+    let key = format!("livestore-journal-{store}.{own}");
+    let left = || {
+        storage
+            .get_item(&key)
+            .unwrap()
+            .map(|text| text.trim_end_matches('\u{33ff}').chars().count())
+    };
+    assert_eq!(left(), Some(0), "only room");
+    hide("pagehide");
+    assert_eq!(left(), Some(3));
+    journal.clear();
+    assert_eq!(left(), Some(0), "acknowledged");
+    pending.replace(None);
+    hide("pagehide");
+    assert_eq!(left(), None, "nothing is left behind");
+    assert!(journal.make_room(10), "the page came back");
+    drop(journal);
+    pending.replace(Some(vec![1]));
+    hide("pagehide");
+    assert_eq!(left(), None, "the journal is closed");
+}
+
+#[wasm_bindgen_test]
+fn the_browser_asks_before_the_page_is_left_only_while_the_warning_is_on() {
+    let asks = || {
+        let init = web_sys::EventInit::new();
+        init.set_cancelable(true);
+        let event = web_sys::Event::new_with_event_init_dict("beforeunload", &init).unwrap();
+        web_sys::window().unwrap().dispatch_event(&event).unwrap();
+        event.default_prevented()
+    };
+    let mut warning = LeaveWarning::new();
+    let asked = [false, true, true, false].map(|on| {
+        warning.set(on);
+        asks()
+    });
+    assert_eq!(asked, [false, true, true, false]);
+    warning.set(true);
+    drop(warning);
+    assert!(!asks());
+}
+
+/// The leaders of these tests. The configuration is `WHAT NAME`; what happens is told on the channel NAME.
+fn leader(scope: LeaderScope) -> LocalBoxFuture<'static, ()> {
+    async move {
+        let config = String::from_utf8(scope.config().to_vec()).expect("text");
+        let (what, name) = config.split_once(' ').expect("WHAT NAME");
+        let (heard, mut orders) = hears();
+        let channel = Channel::open(name, heard).expect("a channel");
+        let tell = |text: String| channel.post(text.as_bytes()).expect("a frame");
+        let lock_name = format!("{name}-lock");
+        let lock = match select(pin!(lock_exclusive(&lock_name)), scope.stopped()).await {
+            Either::Left((lock, _)) => lock.expect("a lock"),
+            Either::Right(_) => return,
+        };
+        match what {
+            "count" => tell(
+                count(&name.parse().expect("a store id")).await.unwrap_or_else(|e| e.to_string()),
+            ),
+            "tidy" => tell(
+                tidy(&name.parse().expect("a store id")).await.unwrap_or_else(|e| e.to_string()),
+            ),
+            "leave" => return tell("left".to_owned()),
+            _ => tell("here".to_owned()),
+        }
+        let orders = async {
+            let order = orders.next().await;
+            panic!("as told: {order:?}");
+        };
+        select(pin!(orders), pin!(scope.stopped())).await;
+        tell("stopped".to_owned());
+        drop(lock);
+    }
+    .boxed_local()
+}
+
+/// Adds a row and says how many there are.
+async fn count(store: &StoreId) -> Result<String, Box<dyn std::error::Error>> {
+    let storage = Storage::open(&StoragePlace { store: store.clone(), directory: None }).await?;
+    storage.reserve(1).await?;
+    let log = storage.open_database("eventlog.db", Durability::Log)?;
+    log.execute_batch("CREATE TABLE IF NOT EXISTS t(x); INSERT INTO t VALUES (1)")?;
+    let rows: i64 = log.query_one("SELECT count(*) FROM t", [], |row| row.get(0))?;
+    let journal: String = log.query_one("PRAGMA journal_mode", [], |row| row.get(0))?;
+    // As a leader that is killed: nothing is closed.
+    std::mem::forget(log);
+    Ok(format!("{rows} in {journal}, {:?}", storage.mode()))
+}
+
+/// Makes more databases than the pool has slots at first, deletes all but one, and says what is left.
+async fn tidy(store: &StoreId) -> Result<String, Box<dyn std::error::Error>> {
+    let storage = Storage::open(&StoragePlace { store: store.clone(), directory: None }).await?;
+    for n in 0..12 {
+        storage.reserve(1).await?;
+        let state = storage.open_database(&format!("state-{n:02}.db"), Durability::State)?;
+        state.execute_batch("CREATE TABLE t(x); INSERT INTO t VALUES (1)")?;
+    }
+    let made = storage.databases()?.len();
+    for n in 1..12 {
+        assert!(storage.delete_database(&format!("state-{n:02}.db"))?);
+    }
+    let again = storage.delete_database("state-01.db")?;
+    Ok(format!("{made} made, {:?} left, again {again}", storage.databases()?))
+}
+
+struct Started {
+    handle: LeaderHandle,
+    events: UnboundedReceiver<LeaderEvent>,
+    told: UnboundedReceiver<Vec<u8>>,
+    channel: Channel,
+}
+
+fn start(what: &str, name: &str) -> Started {
+    let (event, events) = hears();
+    let (tell, told) = hears();
+    let channel = Channel::open(name, tell).unwrap();
+    let config = format!("{what} {name}").into_bytes();
+    let spawn = SpawnLeader { name: name.to_owned(), config, script: None };
+    Started { handle: spawn_leader(spawn, leader, event), events, told, channel }
+}
+
+impl Started {
+    async fn told(&mut self) -> String {
+        let mut frame = next(&mut self.told).await;
+        while frame == b"stopped" {
+            // An earlier leader's last word.
+            frame = next(&mut self.told).await;
+        }
+        String::from_utf8(frame).expect("text")
+    }
+}
+
+#[wasm_bindgen_test]
+async fn a_leader_runs_in_a_worker_until_its_handle_is_dropped() {
+    assert!(!is_worker());
+    let mut started = start("stay", &fresh("leader"));
+    assert_eq!(next(&mut started.events).await, LeaderEvent::Started);
+    assert_eq!(started.told().await, "here");
+    let Started { handle, mut told, channel: _channel, .. } = started;
+    drop(handle);
+    assert_eq!(next(&mut told).await, b"stopped");
+}
+
+#[wasm_bindgen_test]
+async fn a_leader_that_is_done_is_not_started_again() {
+    let mut started = start("leave", &fresh("leader"));
+    assert_eq!(started.told().await, "left");
+    let events = [next(&mut started.events).await, next(&mut started.events).await];
+    assert_eq!(events, [LeaderEvent::Started, LeaderEvent::Ended]);
+    assert!(is_silent(300, &mut started.events).await);
+}
+
+#[wasm_bindgen_test]
+async fn a_leader_that_panics_frees_its_lock_and_is_replaced() {
+    let mut started = start("stay", &fresh("leader"));
+    assert_eq!(started.told().await, "here");
+    started.channel.post(b"die").unwrap();
+    assert_eq!(next(&mut started.events).await, LeaderEvent::Started);
+    let failed = next(&mut started.events).await;
+    assert!(
+        matches!(&failed, LeaderEvent::Failed { reason: LeaderFailure::Panicked(text), .. } if text.contains("as told")),
+        "{failed:?}"
+    );
+    assert_eq!(started.told().await, "here");
+}
+
+#[wasm_bindgen_test]
+async fn rows_survive_leaders_that_close_nothing_and_the_next_leader_waits_for_the_lock() {
+    let name = store().to_string();
+    for rows in 1..=3 {
+        let mut leading = start("count", &name);
+        assert_eq!(leading.told().await, format!("{rows} in wal, Persistent"));
+        if rows == 1 {
+            let mut waiting = start("count", &name);
+            assert_eq!(next(&mut waiting.events).await, LeaderEvent::Started);
+            assert!(is_silent(200, &mut waiting.told).await, "the lock is held");
+        }
+    }
+}
+
+#[wasm_bindgen_test]
+async fn the_pool_grows_and_deleted_databases_are_gone() {
+    let mut started = start("tidy", store().as_str());
+    assert_eq!(started.told().await, "12 made, [\"state-00.db\"] left, again false");
+}
+
+#[wasm_bindgen_test]
+async fn a_page_reaches_no_files_and_memory_says_why() {
+    let refused = Storage::open(&fresh_place()).await.unwrap_err();
+    assert!(matches!(refused, StorageRefused::NoWorker(_)), "{refused}");
+    let storage = Storage::in_memory(refused.clone());
+    assert_eq!(storage.mode(), StorageMode::InMemory(refused));
+    let log = storage.open_database("eventlog.db", Durability::Log).unwrap();
+    log.execute_batch("CREATE TABLE t(x)").unwrap();
+}
