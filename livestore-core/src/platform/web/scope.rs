@@ -117,6 +117,8 @@ macro_rules! worker_entry {
     ($entry:expr) => {
         const _: () = {
             use $crate::platform::wasm_bindgen;
+            // wasm-bindgen wants it public, and it is private to this block.
+            #[allow(unreachable_pub, missing_docs)]
             #[wasm_bindgen::prelude::wasm_bindgen(wasm_bindgen = $crate::platform::wasm_bindgen)]
             pub fn livestore_worker_entry() {
                 $crate::platform::worker_main($entry);
