@@ -87,9 +87,9 @@ impl Unsaved {
         self.values.contains_key(key)
     }
 
-    /// Forgets a value that has been saved; false for an older version.
+    /// Forgets a value that has been saved; a newer one stays.
     pub(crate) fn saved(&mut self, key: &DocumentKey, version: u64) {
-        if self.values.get(key).is_some_and(|value| value.version == version) {
+        if self.values.get(key).is_some_and(|value| value.version <= version) {
             self.values.remove(key);
         }
     }

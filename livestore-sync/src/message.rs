@@ -16,7 +16,7 @@ use std::{num::NonZeroU64, sync::Arc};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    document::{Document, DocumentKey},
+    document::Document,
     event::{Commit, PerLane},
     head::Head,
     id::{EventId, SessionId},
@@ -219,22 +219,21 @@ pub enum ToSession {
         fence: Fence,
         /// How far its log goes.
         heads: PerLane<Head>,
+        /// As in [`ToSession::Document`].
+        documents: u64,
     },
-    /// A document has a new value.
+    /// A document has this value now.
     Document {
         /// The leader.
         fence: Fence,
+        /// The leader's count of values saved for all sessions, before this one.
+        before: u64,
+        /// The same, this one included.
+        count: u64,
         /// The value.
         document: Document,
-    },
-    /// The value of a document has been saved.
-    DocumentSaved {
-        /// The leader.
-        fence: Fence,
-        /// Which document.
-        key: DocumentKey,
-        /// Which of the session's values.
-        version: u64,
+        /// Up to which of the session's own values of this document the leader has taken.
+        saved: Option<u64>,
     },
     /// The storage refuses to write; the leader keeps trying.
     Stalled {
@@ -259,7 +258,6 @@ impl ToSession {
             | Self::Reattach { fence }
             | Self::Pong { fence, .. }
             | Self::Document { fence, .. }
-            | Self::DocumentSaved { fence, .. }
             | Self::Stalled { fence, .. } => *fence,
         }
     }
@@ -282,6 +280,8 @@ pub struct Attached {
     pub refused: Vec<Refused>,
     /// The client's documents and those of the session's tab; empty while there is `more`.
     pub documents: Vec<Document>,
+    /// As `count` in [`ToSession::Document`].
+    pub documents_count: u64,
 }
 
 /// A piece of a snapshot: the state at `heads`, as bytes that only the drivers understand.

@@ -2,7 +2,8 @@
 //!
 //! Numbers and hashes are derived from the base, so the chain can't be ill-formed. Invariants:
 //! 1. `heads` is what `base` becomes after all commits, per lane.
-//! 2. Each author's events ascend without gaps, over both lanes; no event is there twice.
+//! 2. Each author's events ascend over both lanes, so no event is there twice. Gaps are what is settled already: a
+//!    bounded tail may bring a later event of one lane before an earlier one of the other.
 //! 3. `bytes` is the sum of the commits' sizes.
 //!
 //! Deliberately not here: who sends what when ([`crate::Session`]), and undo records (the driver keeps them by the
@@ -27,9 +28,9 @@ pub struct Pending {
     bytes: usize,
 }
 
-/// A commit that does not follow its author's last one.
+/// A commit that does not come after its author's last one.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
-#[error("commit {id} does not follow its author's last pending event {last}")]
+#[error("commit {id} does not come after its author's last pending event, n = {last}")]
 pub struct OutOfSequence {
     /// The commit's name.
     pub id: EventId,
@@ -82,10 +83,10 @@ impl Pending {
     /// Appends a commit.
     ///
     /// # Errors
-    /// [`OutOfSequence`] when its author has other pending commits and it does not follow the last of them.
+    /// [`OutOfSequence`] when it does not come after its author's last pending commit.
     pub fn push(&mut self, commit: Commit) -> Result<(), OutOfSequence> {
         if let Some(last) = self.last_n(commit.author())
-            && last + 1 != commit.first_n().get()
+            && last >= commit.first_n().get()
         {
             return Err(OutOfSequence { id: commit.id(), last });
         }
@@ -166,8 +167,8 @@ impl Pending {
         for commit in &self.commits {
             heads[commit.lane()] = heads[commit.lane()].after(commit);
             let before = last.insert(commit.author(), commit.last_n().get());
-            if before.is_some_and(|before| before + 1 != commit.first_n().get()) {
-                return Err(format!("pending commit {} does not follow {before:?}", commit.id()));
+            if before.is_some_and(|before| before >= commit.first_n().get()) {
+                return Err(format!("pending commit {} comes after n = {before:?}", commit.id()));
             }
         }
         if heads != self.heads {

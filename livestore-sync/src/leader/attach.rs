@@ -170,6 +170,7 @@ impl Leader {
             last,
             refused,
             documents,
+            documents_count: self.documents_count,
         };
         self.send(attach.from, ToSession::Attached(answer));
         Ok(())

@@ -27,7 +27,7 @@ use std::{
 };
 
 use crate::{
-    document::{Document, DocumentKey},
+    document::{Document, DocumentKey, DocumentOwner},
     event::{Commit, Lane, PerLane},
     head::Head,
     id::{ClientId, EventId, SessionId},
@@ -143,6 +143,12 @@ struct WaitingDocument {
     setters: Vec<(SessionId, u64)>,
 }
 
+impl WaitingDocument {
+    fn is_set_by(&self, session: SessionId) -> bool {
+        self.setters.iter().any(|(setter, _)| *setter == session)
+    }
+}
+
 /// One leader.
 #[derive(Clone, Debug)]
 pub struct Leader {
@@ -150,8 +156,10 @@ pub struct Leader {
     heads: PerLane<Head>,
     intake: Intake,
     documents: BTreeMap<DocumentKey, WaitingDocument>,
-    /// The newest version of each document that each attached session has sent.
-    versions: BTreeMap<(SessionId, DocumentKey), u64>,
+    /// The newest version of each document that each session has sent.
+    versions: BTreeMap<SessionId, BTreeMap<DocumentKey, u64>>,
+    /// How many values of shared documents this leader has saved.
+    documents_count: u64,
     group: Option<(Vec<Commit>, BTreeMap<DocumentKey, WaitingDocument>)>,
     /// When each attached session was last heard.
     attached: BTreeMap<SessionId, Duration>,
@@ -174,6 +182,7 @@ impl Leader {
             intake: Intake::default(),
             documents: BTreeMap::new(),
             versions: BTreeMap::new(),
+            documents_count: 0,
             group: None,
             attached: BTreeMap::new(),
             transfers: BTreeMap::new(),
@@ -227,7 +236,10 @@ impl Leader {
         }
         match message {
             ToLeader::Attach(attach) => return self.on_attach(now, &attach, storage),
-            ToLeader::Leave { .. } => self.forget(from),
+            ToLeader::Leave { .. } => {
+                self.forget(from);
+                self.versions.remove(&from);
+            }
             ToLeader::SnapshotAck { fence, snapshot, received, .. } => {
                 self.on_snapshot_ack(now, from, fence, snapshot, received);
             }
@@ -239,10 +251,9 @@ impl Leader {
             }
             ToLeader::SetDocument { fence, document, version, .. } => {
                 if self.knows(from, fence) {
-                    self.on_set_document(from, document, version);
-                } else {
-                    self.reattach(from);
+                    return self.on_set_document(from, document, version, storage);
                 }
+                self.reattach(from);
             }
             ToLeader::Ping { fence, .. } => {
                 if self.knows(from, fence) {
@@ -277,18 +288,35 @@ impl Leader {
         let fence = self.config.fence;
         let answer = match &self.stalled {
             Some((reason, _)) => ToSession::Stalled { fence, reason: reason.clone() },
-            None => ToSession::Pong { fence, heads: self.heads },
+            None => ToSession::Pong { fence, heads: self.heads, documents: self.documents_count },
         };
         self.send(from, answer);
     }
 
-    fn on_set_document(&mut self, from: SessionId, document: Document, version: u64) {
-        let newest = self.versions.entry((from, document.key.clone())).or_insert(0);
+    /// Takes a value unless it is old; answers a repeated one with what the document is now.
+    fn on_set_document<S: LeaderStorage>(
+        &mut self,
+        from: SessionId,
+        document: Document,
+        version: u64,
+        storage: &S,
+    ) -> Result<(), S::Error> {
+        let key = document.key.clone();
+        let newest = self.versions.entry(from).or_default().entry(key.clone()).or_insert(0);
         if version < *newest {
-            return;
+            return Ok(());
+        }
+        if version == *newest {
+            let waits = self.documents.get(&key).is_some_and(|waiting| waiting.is_set_by(from));
+            let saved = if waits { Vec::new() } else { storage.documents(from)? };
+            if let Some(document) = saved.into_iter().find(|saved| saved.key == key) {
+                let (fence, count) = (self.config.fence, self.documents_count);
+                let (before, saved) = (count, Some(version));
+                self.send(from, ToSession::Document { fence, before, count, document, saved });
+            }
+            return Ok(());
         }
         *newest = version;
-        let key = document.key.clone();
         let waiting = self
             .documents
             .entry(key)
@@ -296,6 +324,7 @@ impl Leader {
         waiting.document = document;
         waiting.setters.retain(|(setter, _)| *setter != from);
         waiting.setters.push((from, version));
+        Ok(())
     }
 
     /// What to write next; `None` when nothing waits, or while the storage is given a rest. The driver answers with
@@ -359,7 +388,7 @@ impl Leader {
                 self.stalled = None;
                 self.note_written(commits, refused);
                 for (key, waiting) in documents {
-                    self.note_saved(&key, waiting);
+                    self.note_saved(&key, &waiting);
                 }
             }
         }
@@ -379,20 +408,23 @@ impl Leader {
         self.broadcast(ToSession::Advance { fence: self.config.fence, tail, refused });
     }
 
-    fn note_saved(&mut self, key: &DocumentKey, waiting: WaitingDocument) {
+    /// Tells a document's new value to everyone whom it concerns, and the setters that theirs is taken.
+    fn note_saved(&mut self, key: &DocumentKey, waiting: &WaitingDocument) {
         let fence = self.config.fence;
+        let before = self.documents_count;
+        self.documents_count += u64::from(key.owner == DocumentOwner::Client);
+        let count = self.documents_count;
+        let message = |saved| {
+            let document = waiting.document.clone();
+            ToSession::Document { fence, before, count, document, saved }
+        };
         for (setter, version) in &waiting.setters {
-            let key = key.clone();
-            self.send(*setter, ToSession::DocumentSaved { fence, key, version: *version });
+            self.send(*setter, message(Some(*version)));
         }
-        // The last setter has this value; others may have set another one before.
-        let author = waiting.setters.last().map(|(setter, _)| *setter);
-        let readers: Vec<SessionId> = self
-            .attached()
-            .filter(|session| key.concerns(*session) && Some(*session) != author)
-            .collect();
+        let readers = self.attached().filter(|id| key.concerns(*id) && !waiting.is_set_by(*id));
+        let readers: Vec<SessionId> = readers.collect();
         if !readers.is_empty() {
-            let message = ToSession::Document { fence, document: waiting.document };
+            let message = message(None);
             self.outgoing.push_back(Outgoing { to: Recipients::Sessions(readers), message });
         }
     }
@@ -412,7 +444,6 @@ impl Leader {
     pub fn forget(&mut self, session: SessionId) {
         self.attached.remove(&session);
         self.transfers.remove(&session);
-        self.versions.retain(|(setter, _), _| *setter != session);
     }
 
     fn forget_silent(&mut self, now: Duration) {
@@ -422,6 +453,7 @@ impl Leader {
             self.attached.iter().filter(|(_, heard)| silent(heard)).map(|(id, _)| *id).collect();
         for session in gone {
             self.forget(session);
+            self.versions.remove(&session);
         }
         self.transfers.retain(|_, transfer| !silent(&transfer.heard));
     }
@@ -434,11 +466,6 @@ impl Leader {
         self.intake.check_invariants(self.group.as_ref().map_or(&[], |(commits, _)| commits))?;
         if self.intake.len() > self.config.limits.queue_commits {
             return Err(format!("{} commits wait", self.intake.len()));
-        }
-        for key in self.versions.keys() {
-            if !self.attached.contains_key(&key.0) {
-                return Err(format!("versions of {} are kept, which is not attached", key.0));
-            }
         }
         Ok(())
     }

@@ -161,7 +161,7 @@ impl Session {
         now: Duration,
         attached: Attached,
     ) -> Result<Vec<Work>, MergeError> {
-        let Attached { tail, more, last, refused, documents, .. } = attached;
+        let Attached { tail, more, last, refused, documents, documents_count, .. } = attached;
         if !self.sound || tail.parent != self.upstream() {
             self.attach_again(now);
             return Ok(Vec::new());
@@ -180,6 +180,7 @@ impl Session {
 
         self.link = Link::Attached;
         self.opened = true;
+        self.documents_seen = documents_count;
         self.stalled = None;
         self.other_protocol = None;
         self.ping_due = now + self.config.limits.ping;
@@ -216,11 +217,17 @@ impl Session {
                     self.settle_one(now, &commit, refusal(&commit, refused));
                 }
                 None => self.settle_one(now, &commit, Outcome::Persisted),
-                // A newer journal of an author whose older one is still pending waits until that is settled.
-                Some(left) => match self.pending.push(left.clone()) {
-                    Ok(()) => reapply(merges, left),
-                    Err(_) => self.parked.push(left),
-                },
+                Some(left) => {
+                    let before = self.pending.last_n(author);
+                    let follows = before.is_none_or(|before| before + 1 == left.first_n().get());
+                    if follows && self.pending.push(left.clone()).is_ok() {
+                        reapply(merges, left);
+                    } else {
+                        // From a newer journal of an author whose older one is still pending: waits until that is
+                        // settled.
+                        self.parked.push(left);
+                    }
+                }
             }
         }
         self.forget_settled_authors();

@@ -9,7 +9,7 @@
 //! 2. `upstream` is a place in the log of the leader named by `fence`, once attached to it.
 //! 3. A pending commit leaves only because the log has it, because it is in quarantine, or because its id was taken.
 //! 4. Adopted commits are pending only once a leader has said that it lacks them; until then they are parked.
-//! 5. The session's own `n` starts at 1 and has no gaps; pending of every author ascends without gaps.
+//! 5. The session's own `n` starts at 1 and has no gaps; what is pending of an author ascends.
 //! 6. Messages of an older fence change nothing.
 //!
 //! Deliberately not here: the state, receipts (the driver matches [`Settled`]), when a journal is written.
@@ -160,6 +160,8 @@ pub struct Session {
     outboxes: BTreeMap<SessionId, Outbox>,
     documents: Unsaved,
     documents_due: Option<Duration>,
+    /// The leader's count of shared values that have arrived.
+    documents_seen: u64,
     settled: VecDeque<Settled>,
     control: VecDeque<ToLeader>,
     ping_due: Duration,
@@ -184,6 +186,7 @@ impl Session {
             outboxes: BTreeMap::from([(config.id, own)]),
             documents: Unsaved::default(),
             documents_due: None,
+            documents_seen: 0,
             settled: VecDeque::new(),
             control: VecDeque::new(),
             ping_due: now,
@@ -363,7 +366,7 @@ impl Session {
         self.pending.check_invariants()?;
         self.documents.check_invariants()?;
         let own_last = self.pending.last_n(self.config.id);
-        if own_last.is_some_and(|last| last + 1 != self.next_n.get()) {
+        if own_last.is_some_and(|last| last >= self.next_n.get()) {
             return Err(format!("next n is {}, the last pending one {own_last:?}", self.next_n));
         }
         for commit in self.pending.commits().chain(&self.parked) {

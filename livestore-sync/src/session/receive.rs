@@ -89,16 +89,26 @@ impl Session {
                     outbox.rewind(from);
                 }
             }
-            ToSession::Pong { heads, .. } => {
+            ToSession::Pong { heads, documents, .. } => {
                 self.stalled = None;
-                if heads != self.upstream() {
+                if heads != self.upstream() || documents != self.documents_seen {
                     self.attach_again(now);
                 }
             }
-            ToSession::Document { document, .. } => return Ok(self.take_documents(vec![document])),
-            ToSession::DocumentSaved { key, version, .. } => {
+            ToSession::Document { before, count, document, saved, .. } => {
                 self.stalled = None;
-                self.documents.saved(&key, version);
+                if before != self.documents_seen {
+                    // Something got lost, or this is late: attaching brings all values and the missing word.
+                    if count > self.documents_seen || saved.is_some() {
+                        self.attach_again(now);
+                    }
+                    return Ok(Vec::new());
+                }
+                self.documents_seen = count;
+                if let Some(version) = saved {
+                    self.documents.saved(&document.key, version);
+                }
+                return Ok(self.take_documents(vec![document]));
             }
             ToSession::Stalled { reason, .. } => self.stalled = Some(reason),
             _ => {}

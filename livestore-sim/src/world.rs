@@ -1,0 +1,514 @@
+//! A world: one client's sessions, at most one leader, its disk, the links between them, and the accounts.
+//!
+//! After every action the invariants of all machines and of the whole are checked (DESIGN.md, section 7):
+//! each commit that returned Ok is in the log, in quarantine, or pending somewhere, and never twice; each state is the
+//! fold of the log up to its head and of what is pending; nothing is pending where it is applied; what a session was
+//! told of a commit is true. When the world has settled, nothing is pending and all states are equal.
+
+use std::{
+    collections::{BTreeMap, HashSet, VecDeque},
+    num::NonZeroU64,
+    sync::Arc,
+    time::Duration,
+};
+
+use livestore_sync::{
+    Args, Commit, Document, DocumentKey, DocumentOwner, Event, EventId, Journal, Lane,
+    LeaderStatus, Recipients, SessionId, TabId, ToLeader, ToSession,
+};
+
+use crate::{
+    action::Action,
+    disk::{Disk, Reader},
+    ledger::Ledger,
+    model::Schema,
+    mutation::Mutation,
+    nodes::{CLIENT, Fate, LeaderNode, SessionNode},
+};
+
+/// How many messages may be on the way; then the oldest get lost.
+const LINK_ROOM: usize = 300;
+
+/// A message on the way.
+#[derive(Clone, Debug)]
+pub enum Envelope {
+    /// To whoever leads when it arrives.
+    ToLeader(ToLeader),
+    /// To a session, if it still lives.
+    ToSession(SessionId, ToSession),
+}
+
+/// Everything there is.
+#[derive(Debug, Default)]
+pub struct World {
+    now: Duration,
+    disk: Disk,
+    leader: Option<LeaderNode>,
+    sessions: Vec<SessionNode>,
+    journals: BTreeMap<SessionId, Journal>,
+    links: VecDeque<Envelope>,
+    ledger: Ledger,
+    opens: u64,
+    mutation: Option<Mutation>,
+    delivered: u64,
+}
+
+impl World {
+    /// An empty world, with a bug if wanted.
+    pub fn new(mutation: Option<Mutation>) -> Self {
+        Self { mutation, ..Self::default() }
+    }
+
+    /// Whether somebody leads.
+    pub fn leads(&self) -> bool {
+        self.leader.is_some()
+    }
+
+    /// The messages on the way, oldest first.
+    pub fn links(&self) -> &VecDeque<Envelope> {
+        &self.links
+    }
+
+    /// The living sessions.
+    pub fn sessions(&self) -> &[SessionNode] {
+        &self.sessions
+    }
+
+    /// The leader's databases.
+    pub fn disk(&self) -> &Disk {
+        &self.disk
+    }
+
+    /// How many messages have arrived so far.
+    pub fn delivered(&self) -> u64 {
+        self.delivered
+    }
+
+    /// Does one action and checks everything.
+    ///
+    /// # Errors
+    /// Says which invariant is broken.
+    pub fn step(&mut self, action: Action) -> Result<(), String> {
+        self.now += Duration::from_millis(1);
+        match action {
+            Action::Open { tab, schema } => self.open(tab, schema),
+            Action::Commit { session, client_only, what } => {
+                self.commit(session, client_only, what)?;
+            }
+            Action::SetDocument { session, shared, value } => {
+                self.set_document(session, shared, value);
+            }
+            Action::Hide { session } => self.hide(session),
+            Action::Close { session, leave } => self.close(session, leave),
+            Action::Kill { session } => self.kill(session),
+            Action::Reload { session, schema } => self.reload(session, schema)?,
+            Action::Adopt { session, journal } => self.adopt(session, journal)?,
+            Action::Damage { session } => self.damage(session),
+            Action::Deliver { message } => {
+                if let Some(envelope) = self.pick(message).and_then(|at| self.links.remove(at)) {
+                    self.deliver(envelope)?;
+                }
+            }
+            Action::Lose { message } => {
+                self.pick(message).and_then(|at| self.links.remove(at));
+            }
+            Action::Repeat { message } => {
+                if let Some(at) = self.pick(message) {
+                    self.post(self.links[at].clone());
+                }
+            }
+            Action::Lead { schema } => self.lead(schema),
+            Action::Write { fate } => self.write(fate),
+            Action::StepDown { drains } => {
+                while drains && self.write_group(Fate::Lives) {}
+                self.leader = None;
+            }
+            Action::KillLeader => self.leader = None,
+            Action::PowerLoss { transactions, survivors } => {
+                self.power_loss(usize::from(transactions), survivors);
+            }
+            Action::Wait { ms } => {
+                self.now += Duration::from_millis(u64::from(ms));
+                self.poll_all();
+            }
+            Action::Settle => return self.settle(),
+        }
+        self.check_whole()?;
+        self.sessions.iter().try_for_each(|node| self.check_session(node))
+    }
+
+    fn index(&self, session: u8) -> Option<usize> {
+        (!self.sessions.is_empty()).then(|| usize::from(session) % self.sessions.len())
+    }
+
+    fn pick(&self, message: u8) -> Option<usize> {
+        (!self.links.is_empty()).then(|| usize::from(message) % self.links.len())
+    }
+
+    fn post(&mut self, envelope: Envelope) {
+        self.links.push_back(envelope);
+        if self.links.len() > LINK_ROOM {
+            self.links.pop_front();
+        }
+    }
+
+    fn open(&mut self, tab: u8, schema: Schema) {
+        let tab = TabId(u64::from(tab));
+        if self.sessions.iter().any(|node| node.machine.id().tab == tab) {
+            return;
+        }
+        self.opens += 1;
+        let id = SessionId { tab, open: self.opens };
+        self.sessions.push(SessionNode::open(id, schema, self.now));
+        self.poll(self.sessions.len() - 1);
+    }
+
+    fn commit(&mut self, session: u8, client_only: bool, what: u16) -> Result<(), String> {
+        let Some(at) = self.index(session) else { return Ok(()) };
+        let node = &mut self.sessions[at];
+        if !node.machine.is_open() || node.damaged {
+            return Ok(());
+        }
+        let name = match what % 8 {
+            0..=3 => "v1.Added",
+            4 | 5 => "v1.Claimed",
+            6 => "v1.Freed",
+            _ => "v2.Doubled",
+        };
+        // Only the new app makes the event that the old one does not know.
+        let name =
+            if node.schema == Schema::Old && name == "v2.Doubled" { "v1.Added" } else { name };
+        let (count, key) = (1 + u64::from(what >> 3) % 3, (what >> 5) % 6);
+        let first = node.machine.next_n().get();
+        let mut events = Vec::new();
+        for n in first..first + count {
+            let id = EventId {
+                client: CLIENT,
+                session: node.machine.id(),
+                n: NonZeroU64::new(n).ok_or("n starts at 1")?,
+            };
+            let args = Args::parse(&format!("[{},{n}]", u64::from(key) + n % count))
+                .map_err(|error| error.to_string())?;
+            events.push(Event { id, name: name.into(), args });
+        }
+        let lane = if client_only { Lane::ClientOnly } else { Lane::Synced };
+        let commit = Commit::new(lane, events).map_err(|error| error.to_string())?;
+        if node.commit(commit.clone())? {
+            self.ledger.committed(&commit);
+        }
+        self.poll(at);
+        Ok(())
+    }
+
+    fn set_document(&mut self, session: u8, shared: bool, value: u16) {
+        let Some(at) = self.index(session) else { return };
+        let tab = self.sessions[at].machine.id().tab;
+        let owner = if shared { DocumentOwner::Client } else { DocumentOwner::Tab(tab) };
+        let key = DocumentKey { owner, name: "ui".into() };
+        self.sessions[at].set_document(Document { key, json: value.to_string().into() });
+        self.poll(at);
+    }
+
+    fn write_journal(&mut self, at: usize) {
+        let machine = &self.sessions[at].machine;
+        match machine.journal() {
+            Some(journal) => self.journals.insert(machine.id(), journal),
+            None => self.journals.remove(&machine.id()),
+        };
+    }
+
+    fn hide(&mut self, session: u8) {
+        if let Some(at) = self.index(session) {
+            self.write_journal(at);
+        }
+    }
+
+    fn close(&mut self, session: u8, leave: bool) {
+        let Some(at) = self.index(session) else { return };
+        self.write_journal(at);
+        let node = self.sessions.remove(at);
+        if leave {
+            self.post(Envelope::ToLeader(node.machine.leave()));
+        }
+    }
+
+    fn kill(&mut self, session: u8) {
+        let Some(at) = self.index(session) else { return };
+        let node = self.sessions.remove(at);
+        let id = node.machine.id();
+        let journal = self.journals.get(&id);
+        let kept: HashSet<EventId> =
+            journal.iter().flat_map(|journal| &journal.commits).map(Commit::id).collect();
+        for commit in node.machine.pending().filter(|commit| commit.author() == id) {
+            if !kept.contains(&commit.id()) {
+                self.ledger.excuse(commit.id());
+            }
+        }
+    }
+
+    fn reload(&mut self, session: u8, schema: Schema) -> Result<(), String> {
+        let Some(at) = self.index(session) else { return Ok(()) };
+        let id = self.sessions[at].machine.id();
+        self.close(session, false);
+        self.open(u8::try_from(id.tab.0).unwrap_or(0), schema);
+        self.adopt_author(self.sessions.len() - 1, id)
+    }
+
+    fn adopt(&mut self, session: u8, journal: u8) -> Result<(), String> {
+        let Some(at) = self.index(session) else { return Ok(()) };
+        let lives = |id: &&SessionId| self.sessions.iter().any(|node| node.machine.id() == **id);
+        let dead: Vec<SessionId> = self.journals.keys().filter(|id| !lives(id)).copied().collect();
+        match dead.len() {
+            0 => Ok(()),
+            count => self.adopt_author(at, dead[usize::from(journal) % count]),
+        }
+    }
+
+    fn adopt_author(&mut self, at: usize, author: SessionId) -> Result<(), String> {
+        let Some(journal) = self.journals.get(&author).cloned() else { return Ok(()) };
+        let node = &mut self.sessions[at];
+        let documents = node.machine.adopt(self.now, journal).map_err(|error| error.to_string())?;
+        for document in documents {
+            node.documents.insert(document.key, document.json);
+        }
+        node.adopting.insert(author);
+        self.forget_journals(at);
+        self.poll(at);
+        Ok(())
+    }
+
+    /// Deletes the journals whose commits are settled.
+    fn forget_journals(&mut self, at: usize) {
+        let node = &mut self.sessions[at];
+        let open: HashSet<SessionId> = node.machine.adopted().collect();
+        node.adopting.retain(|author| {
+            let keep = open.contains(author);
+            if !keep {
+                self.journals.remove(author);
+            }
+            keep
+        });
+        if node.machine.journal().is_none() {
+            self.journals.remove(&node.machine.id());
+        }
+    }
+
+    fn damage(&mut self, session: u8) {
+        let Some(at) = self.index(session) else { return };
+        let now = self.now;
+        let node = &mut self.sessions[at];
+        if node.machine.is_open() {
+            node.damaged = true;
+            node.machine.state_lost(now);
+            self.poll(at);
+        }
+    }
+
+    fn deliver(&mut self, envelope: Envelope) -> Result<(), String> {
+        self.delivered += 1;
+        match envelope {
+            Envelope::ToLeader(message) => {
+                if let Some(leader) = &mut self.leader {
+                    leader.receive(&self.disk, self.now, message, self.mutation);
+                    self.poll_leader();
+                }
+            }
+            Envelope::ToSession(id, message) => {
+                let at = self.sessions.iter().position(|node| node.machine.id() == id);
+                if let Some(at) = at {
+                    let node = &mut self.sessions[at];
+                    node.receive(self.now, message, self.mutation)?;
+                    while let Some(settled) = node.machine.poll_settled() {
+                        self.ledger.check_settled(&settled)?;
+                    }
+                    self.forget_journals(at);
+                    self.poll(at);
+                    self.check_session(&self.sessions[at])?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn lead(&mut self, schema: Schema) {
+        if self.leader.is_none() {
+            self.leader = Some(LeaderNode::open(&mut self.disk, schema, self.now, self.mutation));
+            self.poll_leader();
+        }
+    }
+
+    fn write(&mut self, fate: Fate) {
+        self.write_group(fate);
+    }
+
+    /// Whether there was anything to write.
+    fn write_group(&mut self, fate: Fate) -> bool {
+        let Some(leader) = &mut self.leader else { return false };
+        let wrote = leader.write_group(&mut self.disk, self.now, fate, self.mutation);
+        match wrote {
+            Some(true) => self.poll_leader(),
+            Some(false) => self.leader = None,
+            None => {}
+        }
+        wrote.is_some()
+    }
+
+    fn power_loss(&mut self, transactions: usize, survivors: bool) {
+        self.leader = None;
+        let lost = self.disk.lose_tail(transactions);
+        self.ledger.lost(&lost, &self.disk.log);
+        if !survivors {
+            self.links.clear();
+            while !self.sessions.is_empty() {
+                self.kill(0);
+            }
+        }
+    }
+
+    fn poll(&mut self, at: usize) {
+        while let Some(message) = self.sessions[at].machine.poll_send(self.now) {
+            self.post(Envelope::ToLeader(message));
+        }
+    }
+
+    fn poll_all(&mut self) {
+        (0..self.sessions.len()).for_each(|at| self.poll(at));
+    }
+
+    fn poll_leader(&mut self) {
+        while let Some(outgoing) = self.leader.as_mut().and_then(|node| node.machine.poll_send()) {
+            let to = match outgoing.to {
+                Recipients::Sessions(sessions) => sessions,
+                Recipients::Everyone => {
+                    self.sessions.iter().map(|node| node.machine.id()).collect()
+                }
+            };
+            for id in to {
+                self.post(Envelope::ToSession(id, outgoing.message.clone()));
+            }
+        }
+    }
+
+    fn check_whole(&mut self) -> Result<(), String> {
+        self.ledger.read(&self.disk.log)?;
+        if let Some(leader) = &self.leader {
+            leader.machine.check_invariants()?;
+            if leader.machine.heads() != self.disk.log.heads() {
+                return Err("the leader's heads are not the log's".into());
+            }
+            self.ledger.check_fold(&self.disk, leader.schema, &leader.state)?;
+        }
+        let pending = self
+            .sessions
+            .iter()
+            .flat_map(|node| node.machine.pending().chain(node.machine.parked()).map(Commit::id));
+        let journals = self.journals.values().flat_map(|journal| &journal.commits);
+        let elsewhere = pending.chain(journals.map(Commit::id)).collect();
+        self.ledger.check_kept(&elsewhere)
+    }
+
+    fn check_session(&self, node: &SessionNode) -> Result<(), String> {
+        let machine = &node.machine;
+        let fail = |error: String| Err(format!("session {}: {error}", machine.id()));
+        machine.check_invariants().or_else(fail)?;
+        let upstream = machine.upstream();
+        let in_log = Lane::ALL
+            .into_iter()
+            .all(|lane| self.disk.log.after(lane, upstream[lane], None).is_some());
+        if in_log {
+            self.ledger.check_apart(node).or_else(fail)?;
+        }
+        let leader = self.leader.as_ref().map(|leader| leader.machine.fence());
+        let attached = machine.status(self.now) == LeaderStatus::Attached;
+        if attached && Some(machine.fence()) == leader && !in_log {
+            return fail(format!("upstream {upstream:?} is not in its leader's log"));
+        }
+        if node.damaged {
+            return Ok(());
+        }
+        let Some(mut state) = self.ledger.state_at(node.schema, upstream) else {
+            return fail(format!("no log ever had {upstream:?}"));
+        };
+        for commit in machine.pending() {
+            let _ = state.apply(node.schema, commit);
+        }
+        if state == node.state {
+            Ok(())
+        } else {
+            fail("its state is not the fold of the log and of what is pending".into())
+        }
+    }
+
+    /// Lets the links heal, journals be adopted and everything come to rest; then all must be equal.
+    fn settle(&mut self) -> Result<(), String> {
+        const ROUNDS: u32 = 300;
+        if self.sessions.is_empty() {
+            self.open(0, Schema::Old);
+        }
+        self.lead(Schema::Old);
+        for round in 0..ROUNDS {
+            while let Some(envelope) = self.links.pop_front() {
+                self.deliver(envelope)?;
+            }
+            if self.write_group(Fate::Lives) {
+                self.check_whole()?;
+                continue;
+            }
+            for journal in 0..self.journals.len() {
+                self.adopt(0, u8::try_from(journal).unwrap_or(0))?;
+            }
+            if self.links.is_empty() && round > 2 && self.is_at_rest() {
+                return self.check_settled();
+            }
+            self.now += Duration::from_millis(500);
+            self.poll_all();
+        }
+        Err(format!("the world did not come to rest; {} messages on the way", self.links.len()))
+    }
+
+    fn is_at_rest(&self) -> bool {
+        let Some(leader) = &self.leader else { return false };
+        leader.machine.waiting() == 0
+            && self.sessions.iter().all(|node| {
+                let machine = &node.machine;
+                machine.status(self.now) == LeaderStatus::Attached
+                    && machine.fence() == leader.machine.fence()
+                    && machine.pending().len() == 0
+                    && machine.parked().is_empty()
+                    && machine.journal().is_none()
+                    && machine.upstream() == leader.machine.heads()
+                    && node.adopting.is_empty()
+            })
+    }
+
+    fn check_settled(&mut self) -> Result<(), String> {
+        self.check_whole()?;
+        self.ledger.check_all_settled()?;
+        let Some(leader) = &self.leader else { return Err("nobody leads".into()) };
+        if self.disk.log.fold(leader.schema) != leader.state {
+            return Err("rebuilding the state gives another one".into());
+        }
+        let reader = Reader { log: &self.disk.log, state: &leader.state, mutation: None };
+        for node in &self.sessions {
+            self.check_session(node)?;
+            if node.schema == leader.schema && node.state != leader.state {
+                return Err(format!("session {} has another state", node.machine.id()));
+            }
+            let Ok(saved) = livestore_sync::LeaderStorage::documents(&reader, node.machine.id());
+            let saved: BTreeMap<DocumentKey, Arc<str>> =
+                saved.into_iter().map(|document| (document.key, document.json)).collect();
+            if node.documents != saved {
+                return Err(format!(
+                    "session {} has the documents {:?}, saved are {saved:?}",
+                    node.machine.id(),
+                    node.documents
+                ));
+            }
+        }
+        if self.journals.is_empty() {
+            Ok(())
+        } else {
+            Err(format!("journals are left: {:?}", self.journals.keys()))
+        }
+    }
+}
