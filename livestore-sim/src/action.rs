@@ -61,6 +61,11 @@ pub enum Action {
         /// Which journal.
         journal: u8,
     },
+    /// A page in the background is frozen, and hears nothing; or a frozen one goes on.
+    Freeze {
+        /// Which session.
+        session: u8,
+    },
     /// A session's in-memory state is damaged.
     Damage {
         /// Which session.
@@ -144,7 +149,7 @@ impl Weather {
         if !leads && rng.chance(20) {
             return Action::Lead { schema: schema(rng) };
         }
-        if on_the_way > 0 && rng.chance(45) {
+        if on_the_way > 0 && rng.chance(55) {
             let message = if rng.chance(self.reorder) { byte(rng) } else { 0 };
             return match rng.below(100) {
                 roll if roll < self.lose => Action::Lose { message },
@@ -154,12 +159,12 @@ impl Weather {
         }
         let session = byte(rng);
         match rng.below(100) {
-            0..=34 => Action::Commit {
+            0..=36 => Action::Commit {
                 session,
                 client_only: rng.chance(25),
                 what: u16::try_from(rng.below(1 << 16)).unwrap_or(0),
             },
-            35..=59 => Action::Write { fate: Self::fate(rng) },
+            37..=59 => Action::Write { fate: Self::fate(rng) },
             60..=73 => {
                 let ms = if rng.chance(70) { rng.below(300) } else { rng.below(6000) };
                 Action::Wait { ms: u16::try_from(ms).unwrap_or(0) }
@@ -172,7 +177,8 @@ impl Weather {
             80..=84 => Action::Open { tab: byte(rng) % 5, schema: schema(rng) },
             85..=87 => Action::Adopt { session, journal: byte(rng) },
             88 | 89 => Action::Hide { session },
-            _ if !rng.chance(self.kill * 8) => Action::Wait { ms: 20 },
+            90 => Action::Freeze { session },
+            _ if !rng.chance(self.kill * 12) => Action::Wait { ms: 20 },
             _ => self.disaster(rng, session),
         }
     }
@@ -189,17 +195,18 @@ impl Weather {
 
     fn disaster(&self, rng: &mut Rng, session: u8) -> Action {
         let schema = if rng.chance(self.new_app) { Schema::New } else { Schema::Old };
-        match rng.below(16) {
+        match rng.below(20) {
             0..=3 => Action::Reload { session, schema },
             4 | 5 => Action::Close { session, leave: rng.chance(50) },
             6 | 7 => Action::Kill { session },
             8 => Action::Damage { session },
             9..=11 => Action::StepDown { drains: rng.chance(50) },
             12 | 13 => Action::KillLeader,
-            14 if rng.chance(self.power * 30) => Action::PowerLoss {
+            14..=18 if rng.chance(self.power * 40) => Action::PowerLoss {
                 transactions: u8::try_from(rng.below(8)).unwrap_or(0),
-                survivors: rng.chance(50),
+                survivors: rng.chance(70),
             },
+            14..=18 => Action::Lose { message: session },
             _ => Action::Settle,
         }
     }

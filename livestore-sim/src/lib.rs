@@ -20,5 +20,5 @@ pub use model::{Schema, State, Undo};
 pub use mutation::Mutation;
 pub use nodes::{CLIENT, Fate, LeaderNode, SessionNode, limits};
 pub use rng::Rng;
-pub use run::{Failure, Report, replay, run};
-pub use world::{Envelope, World};
+pub use run::{Failure, replay, run};
+pub use world::{Counts, Envelope, World};

@@ -16,6 +16,7 @@ use crate::{
     disk::{Disk, Reader, Row, StateFile, Transaction},
     model::{Schema, State, Undo},
     mutation::Mutation,
+    world::Counts,
 };
 
 /// The one client of a simulated world.
@@ -173,6 +174,8 @@ pub struct SessionNode {
     pub schema: Schema,
     /// What it shows.
     pub state: State,
+    /// Its page is frozen.
+    pub frozen: bool,
     /// The state was damaged and no new one has arrived.
     pub damaged: bool,
     /// What brings pending commits back; those without effect have none.
@@ -192,6 +195,7 @@ impl SessionNode {
             machine: Session::new(config, now),
             schema,
             state: State::default(),
+            frozen: false,
             damaged: false,
             undos: HashMap::new(),
             documents: BTreeMap::new(),
@@ -222,20 +226,26 @@ impl SessionNode {
         now: Duration,
         message: ToSession,
         mutation: Option<Mutation>,
+        counts: &mut Counts,
     ) -> Result<(), String> {
         let work = self.machine.receive(now, message).map_err(|error| error.to_string())?;
         for work in work {
             match work {
                 Work::Merge(merges) => {
                     for merge in merges {
+                        counts.rebases += u64::from(!merge.roll_back.is_empty());
                         self.execute(merge, mutation);
                     }
                 }
                 Work::Load { snapshot, reapply } => {
+                    counts.loads += 1;
                     let state = State::from_bytes(&snapshot).ok_or("the snapshot is damaged")?;
                     self.start_from(state, reapply);
                 }
-                Work::Reset { reapply } => self.start_from(State::default(), reapply),
+                Work::Reset { reapply } => {
+                    counts.resets += 1;
+                    self.start_from(State::default(), reapply);
+                }
                 Work::Document(document) => {
                     self.documents.insert(document.key, document.json);
                 }

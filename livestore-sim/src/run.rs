@@ -6,7 +6,7 @@ use crate::{
     action::{Action, Weather},
     mutation::Mutation,
     rng::Rng,
-    world::World,
+    world::{Counts, World},
 };
 
 /// A broken invariant and how to see it again.
@@ -32,22 +32,11 @@ impl fmt::Display for Failure {
 
 impl std::error::Error for Failure {}
 
-/// What a run did.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Report {
-    /// Messages that arrived.
-    pub delivered: u64,
-    /// Events in the log at the end.
-    pub events: u64,
-    /// Commits in quarantine at the end.
-    pub quarantined: usize,
-}
-
 /// Runs `steps` random actions and lets the world settle.
 ///
 /// # Errors
 /// The first broken invariant, with a shrunk list of actions.
-pub fn run(seed: u64, steps: usize, mutation: Option<Mutation>) -> Result<Report, Box<Failure>> {
+pub fn run(seed: u64, steps: usize, mutation: Option<Mutation>) -> Result<Counts, Box<Failure>> {
     let mut rng = Rng::new(seed);
     let weather = Weather::choose(&mut rng);
     let mut world = World::new(mutation);
@@ -63,12 +52,7 @@ pub fn run(seed: u64, steps: usize, mutation: Option<Mutation>) -> Result<Report
             return Err(Box::new(shrink(seed, message, actions, mutation)));
         }
     }
-    let heads = world.disk().log.heads();
-    Ok(Report {
-        delivered: world.delivered(),
-        events: heads.synced.number + heads.client_only.number,
-        quarantined: world.disk().log.quarantine.len(),
-    })
+    Ok(*world.counts())
 }
 
 /// Does the actions in a new world.

@@ -8,7 +8,6 @@
 use std::{
     collections::{BTreeMap, HashSet, VecDeque},
     num::NonZeroU64,
-    sync::Arc,
     time::Duration,
 };
 
@@ -38,6 +37,44 @@ pub enum Envelope {
     ToSession(SessionId, ToSession),
 }
 
+/// How often a run met what it is there to meet.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Counts {
+    /// Messages that arrived.
+    pub messages: u64,
+    /// Commits that returned Ok.
+    pub commits: u64,
+    /// Commits that went to quarantine.
+    pub refused: u64,
+    /// Merges that rolled something back.
+    pub rebases: u64,
+    /// Snapshots loaded.
+    pub loads: u64,
+    /// Sessions that folded the log from its start.
+    pub resets: u64,
+    /// Journals adopted.
+    pub adoptions: u64,
+    /// Leaders.
+    pub leaders: u64,
+    /// Power losses that took a part of the log.
+    pub power_losses: u64,
+}
+
+impl Counts {
+    /// Adds those of another run.
+    pub fn add(&mut self, other: &Self) {
+        self.messages += other.messages;
+        self.commits += other.commits;
+        self.refused += other.refused;
+        self.rebases += other.rebases;
+        self.loads += other.loads;
+        self.resets += other.resets;
+        self.adoptions += other.adoptions;
+        self.leaders += other.leaders;
+        self.power_losses += other.power_losses;
+    }
+}
+
 /// Everything there is.
 #[derive(Debug, Default)]
 pub struct World {
@@ -50,7 +87,7 @@ pub struct World {
     ledger: Ledger,
     opens: u64,
     mutation: Option<Mutation>,
-    delivered: u64,
+    counts: Counts,
 }
 
 impl World {
@@ -79,9 +116,9 @@ impl World {
         &self.disk
     }
 
-    /// How many messages have arrived so far.
-    pub fn delivered(&self) -> u64 {
-        self.delivered
+    /// What has happened so far.
+    pub fn counts(&self) -> &Counts {
+        &self.counts
     }
 
     /// Does one action and checks everything.
@@ -103,6 +140,7 @@ impl World {
             Action::Kill { session } => self.kill(session),
             Action::Reload { session, schema } => self.reload(session, schema)?,
             Action::Adopt { session, journal } => self.adopt(session, journal)?,
+            Action::Freeze { session } => self.freeze(session),
             Action::Damage { session } => self.damage(session),
             Action::Deliver { message } => {
                 if let Some(envelope) = self.pick(message).and_then(|at| self.links.remove(at)) {
@@ -166,7 +204,7 @@ impl World {
     fn commit(&mut self, session: u8, client_only: bool, what: u16) -> Result<(), String> {
         let Some(at) = self.index(session) else { return Ok(()) };
         let node = &mut self.sessions[at];
-        if !node.machine.is_open() || node.damaged {
+        if !node.machine.is_open() || node.damaged || node.frozen {
             return Ok(());
         }
         let name = match what % 8 {
@@ -194,6 +232,7 @@ impl World {
         let lane = if client_only { Lane::ClientOnly } else { Lane::Synced };
         let commit = Commit::new(lane, events).map_err(|error| error.to_string())?;
         if node.commit(commit.clone())? {
+            self.counts.commits += 1;
             self.ledger.committed(&commit);
         }
         self.poll(at);
@@ -201,7 +240,7 @@ impl World {
     }
 
     fn set_document(&mut self, session: u8, shared: bool, value: u16) {
-        let Some(at) = self.index(session) else { return };
+        let Some(at) = self.index(session).filter(|at| !self.sessions[*at].frozen) else { return };
         let tab = self.sessions[at].machine.id().tab;
         let owner = if shared { DocumentOwner::Client } else { DocumentOwner::Tab(tab) };
         let key = DocumentKey { owner, name: "ui".into() };
@@ -255,7 +294,8 @@ impl World {
     }
 
     fn adopt(&mut self, session: u8, journal: u8) -> Result<(), String> {
-        let Some(at) = self.index(session) else { return Ok(()) };
+        let awake = |at: &usize| !self.sessions[*at].frozen;
+        let Some(at) = self.index(session).filter(awake) else { return Ok(()) };
         let lives = |id: &&SessionId| self.sessions.iter().any(|node| node.machine.id() == **id);
         let dead: Vec<SessionId> = self.journals.keys().filter(|id| !lives(id)).copied().collect();
         match dead.len() {
@@ -272,6 +312,7 @@ impl World {
             node.documents.insert(document.key, document.json);
         }
         node.adopting.insert(author);
+        self.counts.adoptions += 1;
         self.forget_journals(at);
         self.poll(at);
         Ok(())
@@ -293,6 +334,13 @@ impl World {
         }
     }
 
+    fn freeze(&mut self, session: u8) {
+        let Some(at) = self.index(session) else { return };
+        let frozen = &mut self.sessions[at].frozen;
+        *frozen = !*frozen;
+        self.poll(at);
+    }
+
     fn damage(&mut self, session: u8) {
         let Some(at) = self.index(session) else { return };
         let now = self.now;
@@ -305,7 +353,7 @@ impl World {
     }
 
     fn deliver(&mut self, envelope: Envelope) -> Result<(), String> {
-        self.delivered += 1;
+        self.counts.messages += 1;
         match envelope {
             Envelope::ToLeader(message) => {
                 if let Some(leader) = &mut self.leader {
@@ -314,10 +362,11 @@ impl World {
                 }
             }
             Envelope::ToSession(id, message) => {
-                let at = self.sessions.iter().position(|node| node.machine.id() == id);
+                let hears = |node: &SessionNode| node.machine.id() == id && !node.frozen;
+                let at = self.sessions.iter().position(hears);
                 if let Some(at) = at {
                     let node = &mut self.sessions[at];
-                    node.receive(self.now, message, self.mutation)?;
+                    node.receive(self.now, message, self.mutation, &mut self.counts)?;
                     while let Some(settled) = node.machine.poll_settled() {
                         self.ledger.check_settled(&settled)?;
                     }
@@ -332,6 +381,7 @@ impl World {
 
     fn lead(&mut self, schema: Schema) {
         if self.leader.is_none() {
+            self.counts.leaders += 1;
             self.leader = Some(LeaderNode::open(&mut self.disk, schema, self.now, self.mutation));
             self.poll_leader();
         }
@@ -344,7 +394,9 @@ impl World {
     /// Whether there was anything to write.
     fn write_group(&mut self, fate: Fate) -> bool {
         let Some(leader) = &mut self.leader else { return false };
+        let quarantined = self.disk.log.quarantine.len();
         let wrote = leader.write_group(&mut self.disk, self.now, fate, self.mutation);
+        self.counts.refused += (self.disk.log.quarantine.len() - quarantined) as u64;
         match wrote {
             Some(true) => self.poll_leader(),
             Some(false) => self.leader = None,
@@ -356,6 +408,7 @@ impl World {
     fn power_loss(&mut self, transactions: usize, survivors: bool) {
         self.leader = None;
         let lost = self.disk.lose_tail(transactions);
+        self.counts.power_losses += u64::from(!lost.is_empty());
         self.ledger.lost(&lost, &self.disk.log);
         if !survivors {
             self.links.clear();
@@ -366,6 +419,9 @@ impl World {
     }
 
     fn poll(&mut self, at: usize) {
+        if self.sessions[at].frozen {
+            return;
+        }
         while let Some(message) = self.sessions[at].machine.poll_send(self.now) {
             self.post(Envelope::ToLeader(message));
         }
@@ -442,11 +498,15 @@ impl World {
     /// Lets the links heal, journals be adopted and everything come to rest; then all must be equal.
     fn settle(&mut self) -> Result<(), String> {
         const ROUNDS: u32 = 300;
+        // A session that has missed something learns it from the answer to its next ping.
+        const PING_ROUNDS: u32 = 6;
+        let mut rest = 0;
         if self.sessions.is_empty() {
             self.open(0, Schema::Old);
         }
         self.lead(Schema::Old);
-        for round in 0..ROUNDS {
+        self.sessions.iter_mut().for_each(|node| node.frozen = false);
+        for _ in 0..ROUNDS {
             while let Some(envelope) = self.links.pop_front() {
                 self.deliver(envelope)?;
             }
@@ -457,28 +517,46 @@ impl World {
             for journal in 0..self.journals.len() {
                 self.adopt(0, u8::try_from(journal).unwrap_or(0))?;
             }
-            if self.links.is_empty() && round > 2 && self.is_at_rest() {
+            rest = if self.links.is_empty() && self.unrest().is_none() { rest + 1 } else { 0 };
+            if rest == PING_ROUNDS {
                 return self.check_settled();
             }
             self.now += Duration::from_millis(500);
             self.poll_all();
         }
-        Err(format!("the world did not come to rest; {} messages on the way", self.links.len()))
+        let unrest = self.unrest().unwrap_or_else(|| "messages go round".into());
+        Err(format!("the world did not come to rest: {unrest}"))
     }
 
-    fn is_at_rest(&self) -> bool {
-        let Some(leader) = &self.leader else { return false };
-        leader.machine.waiting() == 0
-            && self.sessions.iter().all(|node| {
-                let machine = &node.machine;
-                machine.status(self.now) == LeaderStatus::Attached
-                    && machine.fence() == leader.machine.fence()
-                    && machine.pending().len() == 0
-                    && machine.parked().is_empty()
-                    && machine.journal().is_none()
-                    && machine.upstream() == leader.machine.heads()
-                    && node.adopting.is_empty()
-            })
+    /// What is still moving.
+    fn unrest(&self) -> Option<String> {
+        let Some(leader) = &self.leader else { return Some("nobody leads".into()) };
+        if leader.machine.waiting() > 0 {
+            return Some(format!("{} things wait to be written", leader.machine.waiting()));
+        }
+        let moves = |node: &&SessionNode| {
+            let machine = &node.machine;
+            machine.status(self.now) != LeaderStatus::Attached
+                || machine.fence() != leader.machine.fence()
+                || machine.pending().len() > 0
+                || !machine.parked().is_empty()
+                || machine.journal().is_some()
+                || machine.upstream() != leader.machine.heads()
+                || !node.adopting.is_empty()
+        };
+        let node = self.sessions.iter().find(moves)?;
+        let machine = &node.machine;
+        let status = machine.status(self.now);
+        let names = |commits: Vec<&Commit>| {
+            commits.iter().map(|commit| commit.id().to_string()).collect::<Vec<_>>().join(", ")
+        };
+        Some(format!(
+            "session {} is {status:?}; pending: [{}]; parked: [{}]; adopting {:?}",
+            machine.id(),
+            names(machine.pending().collect()),
+            names(machine.parked().iter().collect()),
+            node.adopting,
+        ))
     }
 
     fn check_settled(&mut self) -> Result<(), String> {
@@ -495,13 +573,13 @@ impl World {
                 return Err(format!("session {} has another state", node.machine.id()));
             }
             let Ok(saved) = livestore_sync::LeaderStorage::documents(&reader, node.machine.id());
-            let saved: BTreeMap<DocumentKey, Arc<str>> =
-                saved.into_iter().map(|document| (document.key, document.json)).collect();
-            if node.documents != saved {
+            // A value that went with the power stays in sight until somebody sets it again.
+            let differs = |saved: &&Document| node.documents.get(&saved.key) != Some(&saved.json);
+            if let Some(saved) = saved.iter().find(differs) {
+                let shown = node.documents.get(&saved.key);
                 return Err(format!(
-                    "session {} has the documents {:?}, saved are {saved:?}",
-                    node.machine.id(),
-                    node.documents
+                    "session {} shows {shown:?}, saved is {saved:?}",
+                    node.machine.id()
                 ));
             }
         }

@@ -38,9 +38,9 @@ pub enum InvalidJournal {
         /// The commit's name.
         commit: EventId,
     },
-    /// Commits are missing, repeated or out of order.
-    #[error("commit {commit} does not follow n = {before} in the journal")]
-    Gap {
+    /// Commits are repeated or out of order.
+    #[error("commit {commit} stands after n = {before} in the journal")]
+    NotAscending {
         /// The commit's name.
         commit: EventId,
         /// The `n` before it.
@@ -49,26 +49,21 @@ pub enum InvalidJournal {
 }
 
 impl Journal {
-    /// Checks that the commits are `client`'s and the author's, and ascend without gaps.
+    /// Checks that the commits are `client`'s and the author's, and ascend. (Gaps are what was settled out of order.)
     ///
     /// # Errors
     /// [`InvalidJournal`] names the first commit that does not fit.
     pub fn check(&self, client: ClientId) -> Result<(), InvalidJournal> {
-        let mut before = None;
+        let mut before = self.acknowledged;
         for commit in &self.commits {
             let id = commit.id();
             if id.client != client || id.session != self.author {
                 return Err(InvalidJournal::Foreign { author: self.author, commit: id });
             }
-            let fits = match before {
-                None => commit.first_n().get() > self.acknowledged,
-                Some(before) => before + 1 == commit.first_n().get(),
-            };
-            if !fits {
-                let before = before.unwrap_or(self.acknowledged);
-                return Err(InvalidJournal::Gap { commit: id, before });
+            if commit.first_n().get() <= before {
+                return Err(InvalidJournal::NotAscending { commit: id, before });
             }
-            before = Some(commit.last_n().get());
+            before = commit.last_n().get();
         }
         Ok(())
     }

@@ -48,6 +48,20 @@ impl Outbox {
         *self = Self::new(acknowledged, limits);
     }
 
+    /// Whether `next` may be sent now. A gap before it is what was settled out of order; the leader is told so, but
+    /// only once it has everything before the gap, or it would take that for settled, too.
+    pub(super) fn passes_to(&mut self, next: NonZeroU64) -> bool {
+        let before = next.get() - 1;
+        if before > self.sent && self.sent > self.acknowledged {
+            return false;
+        }
+        if before > self.sent {
+            self.acknowledged = before;
+            self.sent = before;
+        }
+        true
+    }
+
     /// Notes that everything up to `n` has been sent.
     pub(super) fn note_sent(&mut self, now: Duration, n: u64) {
         if self.sent == self.acknowledged {

@@ -72,17 +72,14 @@ impl Session {
                 let merged = self.pending.merge(&tail, &ids);
                 let merges = self.take_side(now, merged)?;
                 self.settle(now, &merges, &refused);
+                self.ask_after_missed(now);
                 return Ok(if merges.is_empty() { Vec::new() } else { vec![Work::Merge(merges)] });
             }
             ToSession::Acked { author, n, .. } => {
                 if let Some(outbox) = self.outboxes.get_mut(&author) {
                     outbox.acknowledge(now, n, &self.config.limits);
                 }
-                let known = |c: &Commit| c.author() == author && c.last_n().get() <= n;
-                if self.pending.commits().any(known) {
-                    // Its echo, or the word that it was refused, has got lost.
-                    self.attach_again(now);
-                }
+                self.ask_after_missed(now);
             }
             ToSession::Resend { author, from, .. } => {
                 if let Some(outbox) = self.outboxes.get_mut(&author) {
@@ -114,6 +111,18 @@ impl Session {
             _ => {}
         }
         Ok(Vec::new())
+    }
+
+    /// What is pending and acknowledged: its echo, or the word that it was refused, has got lost; or the leader went on
+    /// without it, because its log had lost it after an acknowledgement. Attaching tells.
+    fn ask_after_missed(&mut self, now: Duration) {
+        let missed = |commit: &Commit| {
+            let outbox = self.outboxes.get(&commit.author());
+            outbox.is_some_and(|outbox| commit.last_n().get() <= outbox.acknowledged)
+        };
+        if self.pending.commits().any(missed) && matches!(self.link, Link::Attached) {
+            self.attach_again(now);
+        }
     }
 
     /// The documents of `arrived` that count here.

@@ -81,17 +81,25 @@ impl Session {
         let limits = &self.config.limits;
         for (author, outbox) in &mut self.outboxes {
             outbox.expire(now, limits);
+            let sent = outbox.sent;
+            let mut unsent = self
+                .pending
+                .commits()
+                .filter(|commit| commit.author() == *author && commit.first_n().get() > sent);
+            let Some(first) = unsent.next() else { continue };
+            if !outbox.passes_to(first.first_n()) {
+                continue;
+            }
             let window = outbox.acknowledged.saturating_add(limits.in_flight_events);
             let mut bytes = 0;
             let mut commits: Vec<Commit> = Vec::new();
-            let unsent = |commit: &&Commit| {
-                commit.author() == *author && commit.first_n().get() > outbox.sent
-            };
-            for commit in self.pending.commits().filter(unsent) {
+            for commit in std::iter::once(first).chain(unsent) {
                 bytes += commit.bytes();
                 let full = commits.len() == limits.push_commits || bytes > limits.push_bytes;
+                let before = commits.last().map(|before| before.last_n().get() + 1);
+                let gap = before.is_some_and(|next| next != commit.first_n().get());
                 let beyond = commit.first_n().get() > window;
-                if beyond || (full && !commits.is_empty()) {
+                if beyond || gap || (full && !commits.is_empty()) {
                     break;
                 }
                 commits.push(commit.clone());
