@@ -38,8 +38,9 @@ impl Identity {
 
 /// Finds or mints the ids of a session of this process. A second session beside the first gets a tab of its own, which
 /// ends with it.
-pub async fn identify(place: &StoragePlace) -> Identity {
-    let kept = directory(place).ok().and_then(|directory| {
+/// Without a place everything is random.
+pub async fn identify(place: Option<&StoragePlace>) -> Identity {
+    let kept = place.map(directory).and_then(|directory| {
         fs::create_dir_all(&directory).ok()?;
         Some((keep(&directory.join("client"))?, keep(&directory.join("tab"))?, directory))
     });
@@ -83,14 +84,14 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let directory = directory.path().to_str().map(str::to_owned);
         let place = StoragePlace { store: "todos".parse().unwrap(), directory };
-        let first = block_on(identify(&place));
-        let beside = block_on(identify(&place));
+        let first = block_on(identify(Some(&place)));
+        let beside = block_on(identify(Some(&place)));
         assert!(first.is_lasting() && !beside.is_lasting());
         assert_eq!(first.client(), beside.client());
         assert_ne!(first.session().tab, beside.session().tab);
         let (client, session) = (first.client(), first.session());
         drop(first);
-        let again = block_on(identify(&place));
+        let again = block_on(identify(Some(&place)));
         assert_eq!((again.client(), again.session().tab), (client, session.tab));
         assert_ne!(again.session().open, session.open);
     }

@@ -11,6 +11,9 @@ use rusqlite::Connection;
 
 use crate::platform::{Durability, StorageMode, StoragePlace, StorageRefused};
 
+/// Where stores go whose app names no directory.
+const DEFAULT_DIRECTORY: &str = "livestore-data";
+
 /// A store's files, or memory in their place.
 #[derive(Clone, Debug)]
 pub struct Storage(Arc<Kind>);
@@ -24,7 +27,7 @@ enum Kind {
 impl Storage {
     /// Opens the store's directory and locks it for this process.
     pub async fn open(place: &StoragePlace) -> Result<Self, StorageRefused> {
-        let directory = directory(place)?;
+        let directory = directory(place);
         fs::create_dir_all(&directory).map_err(|error| refusal(&directory, &error))?;
         let lock = lock(&directory.join("lock"))?;
         Ok(Self(Arc::new(Kind::Files { directory, _lock: lock })))
@@ -40,6 +43,14 @@ impl Storage {
         match &*self.0 {
             Kind::Files { .. } => StorageMode::Persistent,
             Kind::Memory(reason) => StorageMode::InMemory(reason.clone()),
+        }
+    }
+
+    /// What messages call a database.
+    pub fn label(&self, name: &str) -> String {
+        match &*self.0 {
+            Kind::Files { directory, .. } => directory.join(name).display().to_string(),
+            Kind::Memory(_) => format!("{name} (in memory)"),
         }
     }
 
@@ -96,9 +107,9 @@ impl Storage {
     }
 }
 
-pub(super) fn directory(place: &StoragePlace) -> Result<PathBuf, StorageRefused> {
-    let directory = place.directory.as_ref().ok_or(StorageRefused::Wished)?;
-    Ok(Path::new(directory).join(place.store.as_str()))
+/// Where a place's files are.
+pub(super) fn directory(place: &StoragePlace) -> PathBuf {
+    Path::new(place.directory.as_deref().unwrap_or(DEFAULT_DIRECTORY)).join(place.store.as_str())
 }
 
 fn lock(path: &Path) -> Result<File, StorageRefused> {

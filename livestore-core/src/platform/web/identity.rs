@@ -56,8 +56,17 @@ pub(super) fn local_storage() -> Option<Storage> {
 }
 
 /// Finds or mints the ids of a session of this page.
-pub async fn identify(place: &StoragePlace) -> Identity {
-    let store = &place.store;
+/// Without a place everything is random.
+pub async fn identify(place: Option<&StoragePlace>) -> Identity {
+    let Some(StoragePlace { store, .. }) = place else {
+        let session = SessionId { tab: TabId(random_u64()), open: random_u64() };
+        return Identity {
+            client: ClientId(random_u64()),
+            session,
+            lasting: false,
+            _locks: Vec::new(),
+        };
+    };
     let mut locks = Vec::new();
     let client = keep_client(store).await;
     let (tab, tab_lock) = keep_tab(store).await.unzip();

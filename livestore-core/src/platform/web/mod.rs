@@ -1,7 +1,25 @@
 //! The browser: pages, dedicated workers, OPFS, Web Locks, BroadcastChannel, localStorage.
 //!
-//! Runs in a page and in the leader's worker; each file says which of the two it is for. Needs no `RUSTFLAGS`, no
-//! cross-origin isolation and no build step of its own.
+//! Needs no `RUSTFLAGS`, no cross-origin isolation, no SharedWorker and no build step of its own. In reading order:
+//!
+//! | file | runs in | job |
+//! |---|---|---|
+//! | `worker.rs`, `worker.js` | page | starts the leader's worker from the app's own module, replaces it when it dies |
+//! | `scope.rs` | worker | `main` runs again: run the leader instead of the app, report a panic and close |
+//! | `lock.rs`, `channel.rs`, `timer.rs` | both | Web Locks, binary frames, timers |
+//! | `opfs.rs` | worker | the leader's databases in the origin's private file system |
+//! | `identity.rs` | page | client, tab, open; a duplicated tab is told apart |
+//! | `journal.rs` | page | unacknowledged commits outlive the page |
+//! | `page.rs` | page | hidden, shown, about to be left |
+//! | `local.rs` | both | JavaScript objects behind `Send` handles |
+//!
+//! Locks: `livestore-tab-STORE-TAB` and `livestore-session-STORE-SESSION` while a session lives,
+//! `livestore-client-STORE` while a client is minted; the leader names its own. `localStorage`:
+//! `livestore-client-STORE`, `livestore-journal-STORE.SESSION`; `sessionStorage`: `livestore-tab-STORE`. OPFS: the
+//! directory `livestore-STORE`.
+//!
+//! What was tried in Chromium 156: `tests.rs`, and the end-to-end tests for what takes several tabs, a reload or a
+//! killed browser.
 
 mod channel;
 mod identity;

@@ -81,6 +81,14 @@ impl Storage {
         }
     }
 
+    /// What messages call a database.
+    pub fn label(&self, name: &str) -> String {
+        match &*self.0 {
+            Kind::Pool { vfs, .. } => format!("{vfs}/{name}"),
+            Kind::Memory(_) => format!("{name} (in memory)"),
+        }
+    }
+
     /// Makes room for this many more databases to be opened.
     pub async fn reserve(&self, databases: usize) -> Result<(), StorageRefused> {
         let Kind::Pool { pool, .. } = &*self.0 else { return Ok(()) };

@@ -153,17 +153,17 @@ async fn timers_fire_in_the_order_of_their_times_until_they_are_dropped() {
 #[wasm_bindgen_test]
 async fn client_and_tab_last_the_open_does_not_and_a_second_session_has_its_own_tab() {
     let place = fresh_place();
-    let first = identify(&place).await;
+    let first = identify(Some(&place)).await;
     assert!(first.is_lasting());
     let (client, session) = (first.client(), first.session());
-    let twin = identify(&place).await;
+    let twin = identify(Some(&place)).await;
     assert_eq!(twin.client(), client);
     assert_ne!(twin.session().tab, session.tab, "its tab id was copied while the first lives");
     drop((first, twin));
-    let again = identify(&place).await;
+    let again = identify(Some(&place)).await;
     assert_eq!(again.client(), client);
     assert_ne!(again.session().open, session.open);
-    assert_ne!(identify(&fresh_place()).await.client(), client, "another store's client");
+    assert_ne!(identify(Some(&fresh_place())).await.client(), client, "another store's client");
 }
 
 fn session(tab: u64) -> SessionId {
