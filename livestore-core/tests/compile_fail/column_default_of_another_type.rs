@@ -1,0 +1,13 @@
+use livestore_core::Table;
+
+#[derive(Table, PartialEq)]
+struct Todo {
+    #[column(primary_key)]
+    id: String,
+    #[column(default = "no")]
+    completed: bool,
+    #[column(default = now())]
+    at: i64,
+}
+
+fn main() {}

@@ -1,0 +1,9 @@
+use livestore_core::Event;
+
+#[derive(Event)]
+enum TodoEvent {
+    #[event(name = "v1.TodoCreated")]
+    Created { id: String },
+}
+
+fn main() {}
