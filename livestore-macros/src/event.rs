@@ -4,7 +4,7 @@
 //! so the enum itself needs none and its own derives, if any, change nothing.
 
 use proc_macro2::TokenStream;
-use quote::{ToTokens, format_ident, quote};
+use quote::quote;
 use syn::{
     Attribute, Data, DeriveInput, Error, Field, Fields, Ident, LitStr, Meta, Result, Token,
     Variant, punctuated::Punctuated,
@@ -152,7 +152,7 @@ fn encoder(event: &Event<'_>, input: &DeriveInput, p: &TokenStream) -> Result<To
             Self::#variant => (#name, #lane, #p::encode_args(#name, &())),
         },
         Fields::Unnamed(fields) => {
-            let fields = fields.unnamed.iter().map(|field| borrowed_field(field, p));
+            let fields = fields.unnamed.iter().map(borrowed_field);
             quote! {
                 Self::#variant(value) => {
                     #[derive(#p::serde::Serialize)]
@@ -164,7 +164,7 @@ fn encoder(event: &Event<'_>, input: &DeriveInput, p: &TokenStream) -> Result<To
         }
         Fields::Named(fields) => {
             let idents: Vec<_> = fields.named.iter().map(|field| &field.ident).collect();
-            let fields = fields.named.iter().map(|field| borrowed_field(field, p));
+            let fields = fields.named.iter().map(borrowed_field);
             // A struct without fields has no lifetime to borrow for.
             let lifetime = (!idents.is_empty()).then(|| quote!(<'livestore_args>));
             quote! {
@@ -224,9 +224,8 @@ fn serde_attributes(attributes: &[Attribute]) -> impl Iterator<Item = &Attribute
     attributes.iter().filter(|attribute| attribute.path().is_ident("serde"))
 }
 
-fn borrowed_field(field: &Field, p: &TokenStream) -> TokenStream {
+fn borrowed_field(field: &Field) -> TokenStream {
     let (attributes, ident, ty) = (serde_attributes(&field.attrs), field.ident.as_ref(), &field.ty);
-    let _ = p;
     let name = ident.map(|ident| quote!(#ident:));
     quote!(#(#attributes)* #name &'livestore_args #ty)
 }
@@ -239,7 +238,6 @@ fn owned_field(field: &Field) -> TokenStream {
 
 /// The serde attributes of the enum and the variant that speak about a variant's fields, as attributes of a struct.
 fn container_attributes(input: &DeriveInput, variant: &Variant) -> Result<TokenStream> {
-    let rename = format_ident!("rename_all");
     let mut kept = TokenStream::new();
     let mut renamed = false;
     let both = serde_attributes(&variant.attrs)
@@ -260,11 +258,11 @@ fn container_attributes(input: &DeriveInput, variant: &Variant) -> Result<TokenS
                     }
                     Meta::Path(_) => TokenStream::new(),
                 };
-                kept.extend(quote!(#[serde(#rename #rest)]));
+                kept.extend(quote!(#[serde(rename_all #rest)]));
             } else if meta.path().is_ident("deny_unknown_fields") {
                 kept.extend(quote!(#[serde(#meta)]));
             }
         }
     }
-    Ok(kept.into_token_stream())
+    Ok(kept)
 }

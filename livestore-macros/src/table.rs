@@ -363,10 +363,11 @@ fn row(ident: &Ident, columns: &[Column<'_>], p: &TokenStream) -> TokenStream {
 /// The value that a field's column stores.
 fn value(column: &Column<'_>, index: usize, p: &TokenStream) -> TokenStream {
     let field = column.ident;
+    let span = column.field.ty.span();
     let value = match (column.json, option_of(&column.field.ty)) {
-        (false, _) => quote!(&self.#field),
-        (true, None) => quote!(&#p::Json(&self.#field)),
-        (true, Some(_)) => quote!(&self.#field.as_ref().map(#p::Json)),
+        (false, _) => quote_spanned!(span=> &self.#field),
+        (true, None) => quote_spanned!(span=> &#p::Json(&self.#field)),
+        (true, Some(_)) => quote_spanned!(span=> &self.#field.as_ref().map(#p::Json)),
     };
-    quote_spanned!(column.field.ty.span()=> #p::to_value::<Self>(#index, #value)?)
+    quote_spanned!(span=> #p::to_value::<Self>(#index, #value)?)
 }

@@ -4,6 +4,7 @@
 //! `exists`. SQL text comes from the schema's own names only; every value is a parameter.
 
 mod column;
+mod decode;
 mod error;
 mod params;
 mod predicate;
@@ -12,6 +13,9 @@ mod projection;
 mod raw;
 mod select;
 mod writes;
+
+#[cfg(test)]
+mod tests;
 
 pub use column::{Assignment, Assignments, Column, IntoOrder, Order, escape_like};
 pub use error::{QueryError, SqlError};

@@ -23,7 +23,7 @@ pub struct Predicate<R> {
 
 /// Every row of a query has one of these values in this column.
 ///
-/// Values are of the column's storage class, ascending in no order, without repetition. `NULL` is among them where the
+/// Values are of the column's storage class, in no particular order, without repetition. `NULL` is among them where the
 /// query asks for rows without a value. There may be none: the query then has no rows, whatever is written.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct KeyFilter {

@@ -3,9 +3,10 @@
 use std::marker::PhantomData;
 
 use super::{
+    decode::{AllRows, Decoder, FirstRow, OneRow, Raw},
     error::QueryError,
     params::Params,
-    prepared::{AllRows, Decoder, FirstRow, IntoQuery, OneRow, Query, Raw},
+    prepared::{IntoQuery, Query},
 };
 use crate::{
     Value,

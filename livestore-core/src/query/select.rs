@@ -8,9 +8,10 @@ use std::fmt;
 
 use super::{
     column::{IntoOrder, Order},
+    decode::{AllRows, Count, Decoder, Exists, FirstRow, OneRow, Projected},
     error::QueryError,
     predicate::{Predicate, Sql},
-    prepared::{AllRows, Count, Decoder, Exists, FirstRow, IntoQuery, OneRow, Projected, Query},
+    prepared::{IntoQuery, Query},
     projection::{Projection, WholeRow},
 };
 use crate::{

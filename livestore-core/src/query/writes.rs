@@ -83,3 +83,6 @@ fn write_where<R: Table>(rows: &Select<R>, sql: &mut Sql) -> Result<(), TypeMism
     sql.push(")");
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,6 +4,7 @@
 //! Nothing here opens a database: [`Writes`] borrows the connection of whoever applies an event.
 
 mod column_type;
+mod column_values;
 mod commit;
 mod ddl;
 mod def;
@@ -13,14 +14,20 @@ mod event;
 mod json;
 mod materialize;
 mod schema_def;
+mod schema_hash;
 mod table;
+mod unique;
+
+#[cfg(test)]
+mod tests;
 
 pub mod as_string;
 
 pub use column_type::{
-    Bind, BlobStorage, ColumnError, ColumnType, IntegerStorage, IntoColumn, Json, RealStorage,
-    Storage, TextStorage,
+    Bind, BlobStorage, ColumnError, ColumnType, IntegerStorage, IntoColumn, RealStorage, Storage,
+    TextStorage,
 };
+pub use column_values::Json;
 pub use commit::{EncodedCommit, HasEvents, IntoCommit};
 pub use def::{
     ColumnDef, DefaultDef, DocumentDef, DocumentOwner, EventDef, IndexDef, MaterializeFn, SqlType,
@@ -37,5 +44,5 @@ pub(crate) use ddl::quoted;
 pub(crate) use encode::encode_args;
 pub(crate) use event::{decode_args, materialize_with};
 pub(crate) use materialize::access;
-pub(crate) use schema_def::{assert_unique_documents, assert_unique_events, assert_unique_tables};
 pub(crate) use table::list;
+pub(crate) use unique::{assert_unique_documents, assert_unique_events, assert_unique_tables};

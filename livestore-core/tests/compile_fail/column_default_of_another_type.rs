@@ -6,8 +6,6 @@ struct Todo {
     id: String,
     #[column(default = "no")]
     completed: bool,
-    #[column(default = now())]
-    at: i64,
 }
 
 fn main() {}

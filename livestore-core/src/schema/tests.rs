@@ -10,6 +10,8 @@ use livestore_core::{
 use livestore_sync::Lane;
 use serde::{Deserialize, Serialize};
 
+use crate::testing::test;
+
 #[derive(Table, Clone, PartialEq, Debug)]
 #[table(name = "todos", index(completed), unique(list, text))]
 struct Todo {

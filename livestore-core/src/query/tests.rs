@@ -4,8 +4,10 @@ use livestore_core::{
     ColumnType, IntoQuery, KeyFilter, Predicate, Query, QueryError, Table, TypeMismatch, Value,
     escape_like, raw,
 };
-use proptest::prelude::*;
+use proptest::prelude::{Strategy, prop, prop_assert, prop_assert_eq, proptest};
 use rusqlite::Connection;
+
+use crate::testing::test;
 
 #[derive(Table, Clone, PartialEq, Debug)]
 #[table(name = "todos", index(completed), index(text))]
