@@ -84,6 +84,11 @@ storage! {
 }
 
 /// A value that can be bound to a parameter of a statement.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a value that SQLite can hold",
+    label = "can't be stored or bound",
+    note = "bind a column type or a reference to one; derive `ColumnType` for newtypes and enums without fields"
+)]
 pub trait Bind {
     /// The SQLite value.
     ///

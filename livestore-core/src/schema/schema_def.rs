@@ -8,6 +8,68 @@ use super::{
 };
 
 /// An app's tables, events and documents; implemented by `#[derive(Schema)]`.
+///
+/// ```
+/// use livestore_core::{
+///     ClientDocument, EncodedCommit, Event, Materialize, MaterializeError, Schema, Table, Writes,
+/// };
+/// use serde::{Deserialize, Serialize};
+///
+/// #[derive(Table, Clone, PartialEq, Debug)]
+/// #[table(name = "todos", index(completed))]
+/// struct Todo {
+///     #[column(primary_key)]
+///     id: String,
+///     text: String,
+///     #[column(default = false)]
+///     completed: bool,
+///     deleted_at: Option<i64>,
+/// }
+///
+/// #[derive(Event, Serialize, Deserialize, Clone)]
+/// enum TodoEvent {
+///     #[event(name = "v1.TodoCreated")]
+///     Created { id: String, text: String },
+///     #[event(name = "v1.TodoCompleted")]
+///     Completed { id: String },
+///     #[event(name = "v1.TodoDeleted")]
+///     Deleted { id: String, at: i64 },
+/// }
+///
+/// impl Materialize for TodoEvent {
+///     fn materialize(&self, state: &mut Writes<'_>) -> Result<(), MaterializeError> {
+///         match self {
+///             Self::Created { id, text } => state.insert(Todo {
+///                 id: id.clone(),
+///                 text: text.clone(),
+///                 completed: false,
+///                 deleted_at: None,
+///             }),
+///             Self::Completed { id } => {
+///                 state.update(Todo::query().filter(Todo::ID.eq(id)), Todo::COMPLETED.set(true))
+///             }
+///             Self::Deleted { id, at } => {
+///                 state.update(Todo::query().filter(Todo::ID.eq(id)), Todo::DELETED_AT.set(*at))
+///             }
+///         }
+///     }
+/// }
+///
+/// #[derive(ClientDocument, Serialize, Deserialize, Clone, PartialEq, Default)]
+/// struct UiState {
+///     draft: String,
+/// }
+///
+/// #[derive(Schema)]
+/// #[schema(tables(Todo), events(TodoEvent), documents(UiState))]
+/// struct App;
+///
+/// let schema = App::def()?;
+/// assert!(schema.event("v1.TodoDeleted").is_some());
+/// let commit = EncodedCommit::new::<App>(TodoEvent::Completed { id: "a".into() })?;
+/// assert_eq!(commit.events()[0].args.as_str(), r#"{"id":"a"}"#);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a schema",
     note = "put `#[derive(Schema)]` on it"
