@@ -1,7 +1,7 @@
 //! [`Cx`]: what a thunk's closure sees of the graph while it runs.
 //!
-//! It can read nodes and use the environment. It cannot set, mark, make or free anything: an evaluation computes what
-//! is, and never changes what it computes from.
+//! It can read nodes, make thunks to read, and use the environment. It cannot set, mark or free anything: an evaluation
+//! computes what is, and never changes what it computes from.
 
 use std::{collections::HashSet, fmt, sync::Arc};
 
@@ -9,7 +9,7 @@ use super::{
     arena::NodeId,
     error::ReadError,
     handle::Handle,
-    node::{Color, Value},
+    node::{Color, Equality, Value},
     owner::Graph,
 };
 
@@ -55,6 +55,21 @@ impl<'a, E: ?Sized, X: Clone + PartialEq + Send + Sync + 'static> Cx<'a, E, X> {
         }
         let value = self.demand(node.id())?;
         Ok(value.downcast().expect("BUG: a handle's type is its node's type"))
+    }
+
+    /// Makes a thunk while another one runs, as [`Graph::add_thunk`]. Unless the closure keeps the handle, only a read
+    /// keeps the node: until the run of this closure that no longer reads it.
+    pub fn add_thunk<T: Send + Sync + 'static>(
+        &mut self,
+        equality: Equality<T>,
+        compute: impl Fn(&mut Cx<'_, E, X>) -> Result<T, ReadError<X>> + Send + Sync + 'static,
+    ) -> Handle<T> {
+        self.graph.insert_thunk(equality, compute)
+    }
+
+    /// A further handle of a node, as [`Graph::handle`].
+    pub fn handle<T: 'static>(&mut self, id: NodeId) -> Option<Handle<T>> {
+        self.graph.hold(id)
     }
 
     fn demand(&mut self, id: NodeId) -> Result<Value, ReadError<X>> {

@@ -91,8 +91,9 @@ impl<E: ?Sized, X: Clone + PartialEq + Send + Sync + 'static> Graph<E, X> {
 
     /// Adds a node that is set from outside.
     pub fn add_ref<T: Send + Sync + 'static>(&mut self, equality: Equality<T>, value: T) -> Ref<T> {
+        self.collect();
         let content = Content::new(equality, Some(Arc::new(value)));
-        Ref::new(Handle::new(self.add(Kind::Ref { content, before: None }, Color::Clean)))
+        Ref::new(Handle::new(self.insert(Kind::Ref { content, before: None }, Color::Clean)))
     }
 
     /// Adds a node that `compute` computes from other nodes and the environment. It runs when it is first needed.
@@ -104,11 +105,8 @@ impl<E: ?Sized, X: Clone + PartialEq + Send + Sync + 'static> Graph<E, X> {
         equality: Equality<T>,
         compute: impl Fn(&mut Cx<'_, E, X>) -> Result<T, ReadError<X>> + Send + Sync + 'static,
     ) -> Handle<T> {
-        let content = Content::new::<T>(equality, None);
-        let compute = Arc::new(move |cx: &mut Cx<'_, E, X>| {
-            compute(cx).map(|value| Arc::new(value) as Value)
-        });
-        Handle::new(self.add(Kind::Thunk { content, compute }, Color::Dirty))
+        self.collect();
+        self.insert_thunk(equality, compute)
     }
 
     /// Adds an effect on `node`, and brings the node up to date: later changes are those from its result now.
@@ -118,7 +116,7 @@ impl<E: ?Sized, X: Clone + PartialEq + Send + Sync + 'static> Graph<E, X> {
     pub fn observe<T>(&mut self, node: &Handle<T>, env: &E) -> Result<Effect, ReadError<X>> {
         self.require(node)?;
         self.evaluate_now(node.id(), env);
-        let hold = self.add(Kind::Effect, Color::Clean);
+        let hold = self.insert(Kind::Effect, Color::Clean);
         let effect = Effect::new(hold);
         self.nodes.link(effect.id(), node.id());
         self.collect();
@@ -215,10 +213,12 @@ impl<E: ?Sized, X: Clone + PartialEq + Send + Sync + 'static> Graph<E, X> {
     /// A further handle of a node that still exists and has values of type `T`.
     pub fn handle<T: 'static>(&mut self, id: NodeId) -> Option<Handle<T>> {
         self.collect();
-        let node = self.nodes.find_mut(id)?;
-        node.content().filter(|content| content.type_id == TypeId::of::<T>())?;
-        node.holds += 1;
-        Some(Handle::new(Hold::new(id, &self.drops)))
+        self.hold(id)
+    }
+
+    /// Whether the node still exists.
+    pub fn contains(&self, id: NodeId) -> bool {
+        self.nodes.find(id).is_some()
     }
 
     /// The ids of the nodes freed since the last call. They pile up until somebody takes them.
@@ -252,8 +252,28 @@ impl<E: ?Sized, X: Clone + PartialEq + Send + Sync + 'static> Graph<E, X> {
         if self.owns(node) { Ok(()) } else { Err(ReadError::Foreign) }
     }
 
-    fn add(&mut self, kind: Kind<E, X>, color: Color) -> Arc<Hold> {
-        self.collect();
+    /// As [`Graph::add_thunk`], also while an evaluation is under way: frees nothing.
+    pub(super) fn insert_thunk<T: Send + Sync + 'static>(
+        &mut self,
+        equality: Equality<T>,
+        compute: impl Fn(&mut Cx<'_, E, X>) -> Result<T, ReadError<X>> + Send + Sync + 'static,
+    ) -> Handle<T> {
+        let content = Content::new::<T>(equality, None);
+        let compute = Arc::new(move |cx: &mut Cx<'_, E, X>| {
+            compute(cx).map(|value| Arc::new(value) as Value)
+        });
+        Handle::new(self.insert(Kind::Thunk { content, compute }, Color::Dirty))
+    }
+
+    /// As [`Graph::handle`], also while an evaluation is under way: frees nothing.
+    pub(super) fn hold<T: 'static>(&mut self, id: NodeId) -> Option<Handle<T>> {
+        let node = self.nodes.find_mut(id)?;
+        node.content().filter(|content| content.type_id == TypeId::of::<T>())?;
+        node.holds += 1;
+        Some(Handle::new(Hold::new(id, &self.drops)))
+    }
+
+    fn insert(&mut self, kind: Kind<E, X>, color: Color) -> Arc<Hold> {
         self.born += 1;
         let id = self.nodes.insert(Node {
             kind,

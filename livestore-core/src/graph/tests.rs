@@ -503,3 +503,33 @@ fn a_thunk_with_100_000_inputs_reads_each_once() {
     assert_eq!(*graph.read(&sum, &()).unwrap(), DEEP * (DEEP - 1) + 2);
     graph.check_invariants();
 }
+
+#[test]
+fn a_thunk_made_in_a_run_lives_as_long_as_it_is_read() {
+    let mut world = World::new();
+    let (which, shared) = (world.input(0), world.input(10));
+    let (w, base) = (which.clone(), shared.clone());
+    let made: Arc<Mutex<Vec<NodeId>>> = Arc::default();
+    let log = Arc::clone(&made);
+    let node = world.thunk(move |cx| {
+        let (add, base) = (*cx.get(&w)?, base.clone());
+        let known = log.lock().unwrap().first().copied();
+        let inner = match known.and_then(|id| cx.handle(id)) {
+            Some(inner) if add == 0 => inner,
+            _ => cx.add_thunk(Equality::by_value(), move |cx| Ok(*cx.get(&base)? + add)),
+        };
+        log.lock().unwrap().push(inner.id());
+        Ok(*cx.get(&inner)? * 2)
+    });
+    let _effect = world.observe(&node);
+    assert_eq!((world.read(&node), world.counts()), (Ok(20), (5, 4)));
+    // A change below it does not make it anew.
+    world.set(&shared, 11);
+    world.refresh();
+    assert_eq!(world.read(&node), Ok(22));
+    world.set(&which, 5);
+    world.refresh();
+    assert_eq!((world.read(&node), world.counts()), (Ok(32), (5, 4)));
+    let made = made.lock().unwrap();
+    assert!(made.len() == 3 && made[0] == made[1] && made[1] != made[2], "{made:?}");
+}
