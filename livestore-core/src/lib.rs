@@ -5,6 +5,7 @@ extern crate self as livestore_core;
 
 mod eventlog;
 pub mod graph;
+mod live;
 #[doc(hidden)]
 pub mod platform;
 mod query;
@@ -20,6 +21,7 @@ mod value;
 pub mod __private;
 
 pub use eventlog::LogError;
+pub use live::{Cx, LiveError, NodeHandle, Observer, Signal};
 pub use livestore_macros::{ClientDocument, ColumnType, Event, Schema, Table};
 pub use query::{
     Assignment, Assignments, Column, IntoOrder, IntoQuery, KeyFilter, Order, Params, Predicate,

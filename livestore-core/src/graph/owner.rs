@@ -221,6 +221,11 @@ impl<E: ?Sized, X: Clone + PartialEq + Send + Sync + 'static> Graph<E, X> {
         self.nodes.find(id).is_some()
     }
 
+    /// Whether the node's last result was an error.
+    pub fn has_error(&self, id: NodeId) -> bool {
+        self.nodes.find(id).and_then(Node::content).is_some_and(|content| content.error.is_some())
+    }
+
     /// The ids of the nodes freed since the last call. They pile up until somebody takes them.
     pub fn take_freed(&mut self) -> Vec<NodeId> {
         self.collect();

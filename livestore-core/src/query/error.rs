@@ -2,7 +2,7 @@
 
 use rusqlite::{ErrorCode, ffi};
 
-use crate::schema::TypeMismatch;
+use crate::{live::LiveError, schema::TypeMismatch};
 
 /// SQLite refused a statement, or the storage below it failed.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
@@ -88,6 +88,9 @@ pub enum QueryError {
         /// The statement.
         sql: String,
     },
+    /// As a live value it fails.
+    #[error(transparent)]
+    Live(#[from] LiveError),
     /// A value that can't be bound, such as a `NaN`.
     #[error("a value can't be bound: {0}")]
     Bind(TypeMismatch),

@@ -1,0 +1,268 @@
+//! [`Live`]: the graph, the index, the registry and the observers of one store, which change together.
+
+use std::{
+    any::Any,
+    collections::HashMap,
+    fmt,
+    sync::{Arc, Weak},
+};
+
+use super::{
+    NodeHandle, Signal,
+    cell::{Fill, Observer, Watch},
+    cx::Cx,
+    index::LiveIndex,
+    query_node::{Shared, computed_node, query_node},
+};
+use crate::{
+    graph::{Equality, Graph, NodeId, NodeStats, Refreshed},
+    query::{Query, QueryError},
+    sqlite::{ChangeSet, Db},
+};
+
+pub(super) type LiveGraph = Graph<Db, QueryError>;
+
+/// The reactive side of a store; the module's header says how it works.
+pub(crate) struct Live {
+    graph: LiveGraph,
+    index: LiveIndex,
+    shared: Arc<Shared>,
+    /// By effect: whose cells a refresh fills.
+    cells: HashMap<NodeId, Cell>,
+    /// By observed node: its effect, which all its observers share.
+    effects: HashMap<NodeId, NodeId>,
+}
+
+struct Cell {
+    node: NodeId,
+    fill: Weak<dyn Fill>,
+    /// The same watch, to be found again by its type.
+    watch: Weak<dyn Any + Send + Sync>,
+}
+
+/// What a change did to the graph.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Invalidated {
+    /// How many live queries were marked.
+    pub(crate) marked: usize,
+    /// How many entries of the index were looked at.
+    pub(crate) visited: usize,
+}
+
+impl Live {
+    /// A store's reactive side, before anybody asked for anything.
+    pub(crate) fn new() -> Self {
+        Self {
+            graph: Graph::new(),
+            index: LiveIndex::default(),
+            shared: Arc::default(),
+            cells: HashMap::new(),
+            effects: HashMap::new(),
+        }
+    }
+
+    /// The node of a query. Equal queries have one.
+    pub(crate) fn query_node<T>(&mut self, query: &Query<T>) -> NodeHandle<T>
+    where
+        T: PartialEq + Send + Sync + 'static,
+    {
+        query_node(&mut self.graph, &self.shared, query)
+    }
+
+    /// A node computed from others. Computed values of one key and type have one, with the function that came first.
+    pub(crate) fn computed<T>(
+        &mut self,
+        key: Option<&str>,
+        compute: impl Fn(&mut Cx<'_, '_>) -> Result<T, QueryError> + Send + Sync + 'static,
+    ) -> NodeHandle<T>
+    where
+        T: PartialEq + Send + Sync + 'static,
+    {
+        computed_node(&mut self.graph, &self.shared, key, compute)
+    }
+
+    /// A node that is set: an app's signal, a client document.
+    pub(crate) fn signal<T: PartialEq + Send + Sync + 'static>(&mut self, value: T) -> Signal<T> {
+        self.graph.add_ref(Equality::by_value(), value)
+    }
+
+    /// Sets a signal; says if that was a change. Observers see it after the next refresh.
+    ///
+    /// # Errors
+    /// [`LiveError::Foreign`](super::LiveError::Foreign).
+    pub(crate) fn set<T: Send + Sync + 'static>(
+        &mut self,
+        signal: &Signal<T>,
+        value: T,
+    ) -> Result<bool, QueryError> {
+        Ok(self.graph.set(signal, value)?)
+    }
+
+    /// A node's result now, be it observed or not.
+    ///
+    /// # Errors
+    /// The node's own.
+    pub(crate) fn read<T: Send + Sync + 'static>(
+        &mut self,
+        node: &NodeHandle<T>,
+        db: &Db,
+    ) -> Result<Arc<T>, QueryError> {
+        let result = self.graph.read(node, db);
+        self.settle();
+        Ok(result?)
+    }
+
+    /// Keeps a node up to date in a cell. All observers of a node share one.
+    ///
+    /// # Errors
+    /// [`LiveError::Foreign`](super::LiveError::Foreign). That the node has an error is none here.
+    pub(crate) fn observe<T: Send + Sync + 'static>(
+        &mut self,
+        node: &NodeHandle<T>,
+        db: &Db,
+    ) -> Result<Observer<T>, QueryError> {
+        self.settle();
+        if let Some(watch) = self.watch(node) {
+            return Ok(Observer::new(watch));
+        }
+        let effect = self.graph.observe(node, db)?;
+        let watch = Arc::new(Watch::new(effect, node.clone()));
+        watch.fill(&mut self.graph, db);
+        let fill: Arc<dyn Fill> = Arc::<Watch<T>>::clone(&watch);
+        let any: Arc<dyn Any + Send + Sync> = Arc::<Watch<T>>::clone(&watch);
+        let cell =
+            Cell { node: node.id(), fill: Arc::downgrade(&fill), watch: Arc::downgrade(&any) };
+        self.cells.insert(watch.effect(), cell);
+        self.effects.insert(node.id(), watch.effect());
+        self.settle();
+        Ok(Observer::new(watch))
+    }
+
+    /// Marks the live queries that a change touches.
+    pub(crate) fn invalidate(&mut self, changes: &ChangeSet) -> Invalidated {
+        self.settle();
+        let touched = self.index.touched(changes);
+        for &node in &touched.nodes {
+            self.graph.mark_dirty(node);
+        }
+        Invalidated { marked: touched.nodes.len(), visited: touched.visited }
+    }
+
+    /// Marks all live queries: the database is another one now.
+    pub(crate) fn invalidate_all(&mut self) {
+        self.settle();
+        let queries: Vec<_> = self.shared.registry().queries().collect();
+        for node in queries {
+            self.graph.mark_dirty(node);
+        }
+    }
+
+    /// Brings all that is observed up to date and fills the cells of what changed. Tell their observers next, without
+    /// the engine's lock: [`Refreshed::changed`] has their ids, the oldest observer first.
+    pub(crate) fn refresh(&mut self, db: &Db) -> Refreshed {
+        let refreshed = self.graph.refresh(db);
+        self.settle();
+        for effect in &refreshed.changed {
+            if let Some(watch) = self.cells.get(effect).and_then(|cell| cell.fill.upgrade()) {
+                watch.fill(&mut self.graph, db);
+            }
+        }
+        refreshed
+    }
+
+    /// What happened to a node so far.
+    pub(crate) fn stats(&self, node: NodeId) -> NodeStats {
+        self.graph.stats(node)
+    }
+
+    /// How many nodes there are.
+    pub(crate) fn node_count(&mut self) -> usize {
+        self.settle();
+        self.graph.node_count()
+    }
+
+    /// How many entries the index has.
+    pub(crate) fn index_entries(&mut self) -> usize {
+        self.settle();
+        self.index.entry_count()
+    }
+
+    /// Asserts the invariants of the module's header, and the graph's.
+    ///
+    /// # Panics
+    /// If one does not hold.
+    pub(crate) fn check_invariants(&mut self) {
+        self.settle();
+        self.graph.check_invariants();
+        self.index.check_invariants();
+        let registry = self.shared.registry();
+        registry.check_invariants();
+        let (cells, nodes) = (self.cells.keys(), self.cells.values().map(|cell| cell.node));
+        let named = self.index.nodes().chain(registry.nodes()).chain(cells.copied()).chain(nodes);
+        for node in named {
+            assert!(self.graph.contains(node), "2: {node:?} exists");
+        }
+        for node in registry.queries().filter(|node| self.graph.stats(*node).runs > 0) {
+            assert!(
+                self.index.contains(node) || self.graph.has_error(node),
+                "3: {node:?} has a footprint"
+            );
+        }
+        assert_eq!(self.cells.len(), self.effects.len(), "2: one effect for each observed node");
+    }
+
+    /// Asserts that every cell holds its node's result; only right after a refresh.
+    ///
+    /// # Panics
+    /// If one does not.
+    pub(crate) fn check_cells(&mut self, db: &Db) {
+        for watch in self.cells.values().filter_map(|cell| cell.fill.upgrade()).collect::<Vec<_>>()
+        {
+            watch.check(&mut self.graph, db);
+        }
+    }
+
+    fn watch<T: Send + Sync + 'static>(&self, node: &NodeHandle<T>) -> Option<Arc<Watch<T>>> {
+        let effect = self.effects.get(&node.id())?;
+        self.cells.get(effect)?.watch.upgrade()?.downcast().ok()
+    }
+
+    /// Takes over what queries have learned, and forgets what was freed.
+    fn settle(&mut self) {
+        // Forgetting a cell may free its node in turn.
+        loop {
+            let freed = self.graph.take_freed();
+            if freed.is_empty() {
+                break;
+            }
+            for node in freed {
+                self.forget(node);
+            }
+        }
+        for (node, footprint) in self.shared.take_learned() {
+            if self.graph.contains(node) {
+                self.index.insert(node, footprint);
+            }
+        }
+    }
+
+    fn forget(&mut self, node: NodeId) {
+        self.index.remove(node);
+        self.shared.registry().remove(node);
+        if let Some(cell) = self.cells.remove(&node)
+            && self.effects.get(&cell.node) == Some(&node)
+        {
+            self.effects.remove(&cell.node);
+        }
+    }
+}
+
+impl fmt::Debug for Live {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Live")
+            .field("graph", &self.graph)
+            .field("index_entries", &self.index.entry_count())
+            .field("observers", &self.cells.len())
+            .finish_non_exhaustive()
+    }
+}
