@@ -1,0 +1,75 @@
+// What a livestore app shows beside its TodoMVC, and what only tests do to it.
+//
+// The app's contract with these tests: an element `.status` with the attributes `data-storage` (`opfs` or `memory`) and
+// `data-pending` (how many events the leader has not acknowledged); in a build with the feature `testing` each worker has a global
+// function `livestorePanic` that panics in its wasm.
+
+import assert from "node:assert/strict";
+import { eventually } from "./browser.mjs";
+import { TodoPage } from "./todomvc.mjs";
+
+export class StorePage extends TodoPage {
+  static async open(browser, address) {
+    const todo = new StorePage(await browser.tab(address));
+    await todo.ready();
+    return todo;
+  }
+
+  async #status(name) {
+    return this.page.locator(".status").getAttribute(name);
+  }
+
+  /** Waits until the app says how it stores. */
+  async hasStorage(expected) {
+    await eventually(async () => assert.equal(await this.#status("data-storage"), expected));
+  }
+
+  /** Waits until the leader has acknowledged everything. */
+  async isPersisted() {
+    await eventually(async () => assert.equal(await this.#status("data-pending"), "0"));
+  }
+
+  /** The worker of this tab that may lead; each tab has one. */
+  async worker() {
+    return eventually(() => {
+      const [worker] = this.page.workers();
+      assert.ok(worker, "the tab has no worker");
+      return worker;
+    });
+  }
+
+  /**
+   * Adds a todo from inside the page and reloads after some milliseconds, or, below zero, in the very task of the commit; no
+   * round trip lies between. Returns when the app is there again.
+   */
+  async addAndReload(text, milliseconds) {
+    const loaded = this.page.waitForEvent("load");
+    await this.page.evaluate(
+      ([text, milliseconds]) => {
+        const input = document.querySelector(".new-todo");
+        input.value = text;
+        input.dispatchEvent(new Event("input", { bubbles: true }));
+        input.dispatchEvent(new KeyboardEvent("keydown", { key: "Enter", bubbles: true }));
+        if (milliseconds < 0) location.reload();
+        else setTimeout(() => location.reload(), milliseconds);
+      },
+      [text, milliseconds],
+    );
+    await loaded;
+    await this.ready();
+  }
+
+  /** When a todo with this text first shows in this tab, in milliseconds since 1970; ask before it is added. */
+  async watchFor(text) {
+    const seen = await this.page.evaluateHandle((text) => {
+      const shows = () => [...document.querySelectorAll(".todo-list label")].some((label) => label.textContent === text);
+      const seen = new Promise((resolve) => {
+        const look = () => shows() && (observer.disconnect(), resolve(performance.timeOrigin + performance.now()));
+        const observer = new MutationObserver(look);
+        observer.observe(document.body, { childList: true, subtree: true, characterData: true });
+      });
+      return { seen };
+    }, text);
+    return () => seen.evaluate(({ seen }) => seen);
+  }
+}
