@@ -228,7 +228,13 @@ impl<'a> Writes<'a> {
     }
 
     pub(crate) fn read<T>(&self, query: &Query<T>) -> Result<T, MaterializeError> {
-        let done = self.db.attempt(query.sql(), |statement| Ok(query.read(statement)));
+        let done = self.db.attempt(query.sql(), |statement| {
+            // A write that fails half-way in here would stay in the recording.
+            if !statement.readonly() {
+                return Err(rusqlite::Error::InvalidQuery);
+            }
+            Ok(query.read(statement))
+        });
         Ok(done.map_err(|failure| self.failure(query.sql(), failure))??)
     }
 

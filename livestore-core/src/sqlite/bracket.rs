@@ -68,10 +68,10 @@ impl Db {
     /// Keeps what happened since a bracket was opened if it went well, else takes it back, records included.
     pub(crate) fn close<T, E: From<SqliteError>>(
         &self,
-        bracket: Bracket,
+        Bracket { mark, transaction }: Bracket,
         done: std::thread::Result<Result<T, E>>,
     ) -> Result<T, E> {
-        let (keep, take_back): (_, &[&str]) = if bracket.transaction {
+        let (keep, take_back): (_, &[&str]) = if transaction {
             ("COMMIT", &["ROLLBACK"])
         } else {
             ("RELEASE livestore", &["ROLLBACK TO livestore", "RELEASE livestore"])
@@ -81,7 +81,7 @@ impl Db {
             Ok(Err(error)) => Err(error),
             Err(panic) => {
                 drop(take_back.iter().try_for_each(|sql| self.control(sql)));
-                self.cut_back(bracket.mark);
+                self.cut_back(mark);
                 resume_unwind(panic);
             }
         };
@@ -90,7 +90,7 @@ impl Db {
             if !self.conn.is_autocommit() {
                 take_back.iter().try_for_each(|sql| self.control(sql))?;
             }
-            self.cut_back(bracket.mark);
+            self.cut_back(mark);
             self.forget_rolled_back_structure()?;
         }
         kept

@@ -197,6 +197,7 @@ impl RowChange {
     }
 
     /// A column's value after; `None` if the row no longer exists.
+    #[expect(clippy::new_ret_no_self, reason = "the counterpart of `old`; it makes no RowChange")]
     pub fn new(&self, column: usize) -> Option<&Value> {
         self.new.as_ref().and_then(|row| row.values.get(column))
     }

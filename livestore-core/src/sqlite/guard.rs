@@ -83,7 +83,6 @@ impl Guard<'_> {
     pub(super) fn judge(&self, action: &AuthAction<'_>) -> Result<(), AccessViolation> {
         let forbidden = |what| Err(AccessViolation::Forbidden { what });
         match action {
-            AuthAction::Select | AuthAction::Recursive => Ok(()),
             AuthAction::Read { table_name, column_name } => self.read(table_name, column_name),
             AuthAction::Insert { table_name }
             | AuthAction::Delete { table_name }
@@ -96,7 +95,7 @@ impl Guard<'_> {
             AuthAction::Function { function_name } if functions::is_impure(function_name) => {
                 Err(AccessViolation::Impure { function: (*function_name).to_owned() })
             }
-            AuthAction::Function { .. } => Ok(()),
+            AuthAction::Function { .. } | AuthAction::Select | AuthAction::Recursive => Ok(()),
             AuthAction::Attach { .. } | AuthAction::Detach { .. } => forbidden("ATTACH or DETACH"),
             AuthAction::Pragma { .. } => forbidden("a PRAGMA"),
             AuthAction::Transaction { .. } | AuthAction::Savepoint { .. } => {

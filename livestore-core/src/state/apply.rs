@@ -41,8 +41,10 @@ pub struct SkippedEvent {
     pub name: Arc<str>,
 }
 
-/// A confirmed event that fails here: it stays in the log without effect.
-#[derive(Clone, PartialEq, Debug)]
+/// An event that fails, here and everywhere: its arguments, a constraint or its materializer. If it is confirmed, it
+/// stays in the log without effect.
+#[derive(Clone, PartialEq, Debug, thiserror::Error)]
+#[error("event {id} `{name}` can't be applied: {error}")]
 pub struct FailedEvent {
     /// The event.
     pub id: EventId,
@@ -129,9 +131,9 @@ pub(super) fn run(
         };
         match done {
             Ok(()) => {}
-            Err(ApplyError::Event { id, name, error }) if unit == Unit::Event => {
-                tracing::warn!(%id, %name, %error, "a confirmed event has no effect");
-                outcome.failed.push(FailedEvent { id, name, error });
+            Err(ApplyError::Event(failed)) if unit == Unit::Event => {
+                tracing::warn!(%failed, "a confirmed event has no effect");
+                outcome.failed.push(*failed);
             }
             Err(error) => return Err(error),
         }
@@ -140,7 +142,10 @@ pub(super) fn run(
 }
 
 fn run_event(db: &Db, def: &EventDef, lane: Lane, event: &Event) -> Result<(), ApplyError> {
-    let fail = |error| ApplyError::Event { id: event.id, name: Arc::clone(&event.name), error };
+    let fail = |error| {
+        let name = Arc::clone(&event.name);
+        ApplyError::Event(Box::new(FailedEvent { id: event.id, name, error }))
+    };
     if def.lane != lane {
         let error = MaterializeError::refuse("the event is declared for the other lane");
         return Err(fail(error));

@@ -1,24 +1,14 @@
 //! Why an event has no effect, and why a state can't be used.
 
-use std::sync::Arc;
-
-use livestore_sync::EventId;
-
-use crate::{schema::MaterializeError, sqlite::SqliteError};
+use super::FailedEvent;
+use crate::sqlite::SqliteError;
 
 /// Why a commit was not applied. Nothing has changed.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum ApplyError {
-    /// An event of it fails, here and everywhere: its arguments, a constraint or its materializer.
-    #[error("event {id} `{name}` can't be applied: {error}")]
-    Event {
-        /// The event.
-        id: EventId,
-        /// Its name.
-        name: Arc<str>,
-        /// What it failed of.
-        error: MaterializeError,
-    },
+    /// An event of it fails, here and everywhere.
+    #[error(transparent)]
+    Event(Box<FailedEvent>),
     /// The storage failed: the commit is not to blame and may be tried again.
     #[error(transparent)]
     Storage(#[from] SqliteError),
@@ -27,7 +17,7 @@ pub enum ApplyError {
 impl ApplyError {
     /// Whether it would fail the same way everywhere, so that the commit is to blame.
     pub fn is_deterministic(&self) -> bool {
-        matches!(self, Self::Event { .. })
+        matches!(self, Self::Event(_))
     }
 }
 

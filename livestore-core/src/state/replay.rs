@@ -45,9 +45,8 @@ impl State {
     fn replay_one(&self, commit: &Commit, unit: Unit) -> Result<Outcome, SqliteError> {
         match self.db.savepoint(|| run(&self.db, self.schema, commit, unit)) {
             Ok(outcome) => Ok(outcome),
-            Err(ApplyError::Event { id, name, error }) => {
-                let failed = vec![FailedEvent { id, name, error }];
-                Ok(Outcome { failed, ..Outcome::default() })
+            Err(ApplyError::Event(failed)) => {
+                Ok(Outcome { failed: vec![*failed], ..Outcome::default() })
             }
             Err(ApplyError::Storage(error)) => Err(error),
         }

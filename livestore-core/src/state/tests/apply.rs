@@ -76,8 +76,8 @@ fn check_failure(commit: &Commit, expected: impl Fn(&MaterializeError) -> bool) 
     let before = (state.heads(), hashes(&state));
     let error = state.apply(commit).unwrap_err();
     assert!(error.is_deterministic(), "{error}");
-    let ApplyError::Event { error, .. } = &error else { panic!("{error}") };
-    assert!(expected(error), "{error:?}");
+    let ApplyError::Event(failed) = &error else { panic!("{error}") };
+    assert!(expected(&failed.error), "{failed:?}");
     assert_eq!((state.heads(), hashes(&state)), before, "{error}");
     state.apply(&ran(9, &["UPDATE todos SET done = 1"])).expect("the state lives on");
 }
