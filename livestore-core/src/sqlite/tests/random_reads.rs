@@ -190,7 +190,7 @@ fn check(numbers: &[u16]) -> Option<usize> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 600, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 600, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn a_changed_result_was_touched(numbers in proptest::collection::vec(any::<u16>(), 200..300)) {

@@ -69,7 +69,7 @@ fn write_some(db: &Db, choices: &mut Choices<'_>, depth: usize) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn undo_restores_the_content_hash(numbers in proptest::collection::vec(any::<u16>(), 0..120)) {
