@@ -4,6 +4,7 @@
 //! Deliberately not here: backends (they come with the second hop), real SQLite (livestore-core tests that).
 
 mod action;
+mod counts;
 mod disk;
 mod ledger;
 mod model;
@@ -14,6 +15,7 @@ mod run;
 mod world;
 
 pub use action::{Action, Weather};
+pub use counts::Counts;
 pub use disk::{Disk, Log, Reader, Row, StateFile, Transaction};
 pub use ledger::Ledger;
 pub use model::{Schema, State, Undo};
@@ -21,4 +23,4 @@ pub use mutation::Mutation;
 pub use nodes::{CLIENT, Fate, LeaderNode, SessionNode, limits};
 pub use rng::Rng;
 pub use run::{Failure, replay, run};
-pub use world::{Counts, Envelope, World};
+pub use world::{Envelope, World};

@@ -13,10 +13,10 @@ use livestore_sync::{
 };
 
 use crate::{
+    counts::Counts,
     disk::{Disk, Reader, Row, StateFile, Transaction},
     model::{Schema, State, Undo},
     mutation::Mutation,
-    world::Counts,
 };
 
 /// The one client of a simulated world.

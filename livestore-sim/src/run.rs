@@ -4,9 +4,10 @@ use std::fmt;
 
 use crate::{
     action::{Action, Weather},
+    counts::Counts,
     mutation::Mutation,
     rng::Rng,
-    world::{Counts, World},
+    world::World,
 };
 
 /// A broken invariant and how to see it again.
@@ -67,10 +68,30 @@ pub fn replay(actions: &[Action], mutation: Option<Mutation>) -> Result<World, (
     Ok(world)
 }
 
-/// Leaves out ever smaller pieces of the actions for as long as something still breaks.
+/// Leaves out ever smaller pieces of the actions for as long as something still breaks, then makes the rest plainer.
 fn shrink(seed: u64, message: String, actions: Vec<Action>, mutation: Option<Mutation>) -> Failure {
     let found_with = actions.len();
     let mut best = Failure { seed, message, actions, found_with };
+    loop {
+        let before = best.actions.clone();
+        leave_out(&mut best, mutation);
+        make_plainer(&mut best, mutation);
+        if best.actions == before {
+            return best;
+        }
+    }
+}
+
+/// Takes the candidate if it fails, too.
+fn try_candidate(best: &mut Failure, mut actions: Vec<Action>, mutation: Option<Mutation>) -> bool {
+    let Err((used, message)) = replay(&actions, mutation) else { return false };
+    actions.truncate(used);
+    best.actions = actions;
+    best.message = message;
+    true
+}
+
+fn leave_out(best: &mut Failure, mutation: Option<Mutation>) {
     let mut piece = best.actions.len() / 2;
     while piece > 0 {
         let mut start = 0;
@@ -78,19 +99,27 @@ fn shrink(seed: u64, message: String, actions: Vec<Action>, mutation: Option<Mut
         while start < best.actions.len() {
             let mut fewer = best.actions.clone();
             fewer.drain(start..(start + piece).min(fewer.len()));
-            match replay(&fewer, mutation) {
-                Err((used, message)) => {
-                    fewer.truncate(used);
-                    best.actions = fewer;
-                    best.message = message;
-                    shorter = true;
-                }
-                Ok(_) => start += piece,
+            if try_candidate(best, fewer, mutation) {
+                shorter = true;
+            } else {
+                start += piece;
             }
         }
         if !shorter {
             piece /= 2;
         }
     }
-    best
+}
+
+/// Lets messages arrive in order where that is enough.
+fn make_plainer(best: &mut Failure, mutation: Option<Mutation>) {
+    let mut at = 0;
+    while at < best.actions.len() {
+        if matches!(best.actions[at], Action::Deliver { message: 1.. }) {
+            let mut plainer = best.actions.clone();
+            plainer[at] = Action::Deliver { message: 0 };
+            try_candidate(best, plainer, mutation);
+        }
+        at += 1;
+    }
 }

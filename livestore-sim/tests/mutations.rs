@@ -5,7 +5,6 @@ use livestore_sim::{Mutation, replay, run};
 fn check(mutation: Mutation) {
     let caught = (0..200).find_map(|seed| run(seed, 1000, Some(mutation)).err());
     let failure = caught.unwrap_or_else(|| panic!("{mutation:?} was not caught"));
-    println!("{mutation:?}: {failure}");
     assert!(failure.actions.len() < failure.found_with, "nothing could be left out");
     assert!(replay(&failure.actions, Some(mutation)).is_err(), "the report does not fail again");
     assert!(replay(&failure.actions, None).is_ok(), "it fails without the bug, too");

@@ -62,11 +62,11 @@ impl Args {
     /// The largest arguments of an event, in bytes of JSON.
     pub const MAX_BYTES: usize = 880_000;
 
-    /// Canonicalises JSON text.
+    /// Canonicalises JSON text: canonical text stays as it is, so a second time changes nothing.
     ///
     /// # Errors
-    /// [`InvalidArgs`] when the text is no JSON, holds a number that is not exact everywhere (integers beyond
-    /// ±(2⁵³−1)), or is too large.
+    /// [`InvalidArgs`] when the text is no JSON (or nested deeper than 127), holds a lone surrogate or a number that is
+    /// not exact everywhere (integers beyond ±(2⁵³−1)), or is too large.
     pub fn parse(json: &str) -> Result<Self, InvalidArgs> {
         let value: serde_json::Value =
             serde_json::from_str(json).map_err(|error| InvalidArgs::Json(error.to_string()))?;
@@ -79,6 +79,11 @@ impl Args {
         Ok(Self(canonical.into()))
     }
 
+    /// The arguments of an event that has none; the same as `null`, as peers can't tell the two apart.
+    pub fn none() -> Self {
+        Self("null".into())
+    }
+
     /// The arguments' JSON text.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -86,20 +91,30 @@ impl Args {
 }
 
 fn check_numbers(root: &serde_json::Value) -> Result<(), InvalidArgs> {
-    const MAX_EXACT: u64 = (1 << 53) - 1;
-    // serde_json refuses JSON nested deeper than 128, so this recursion is bounded.
+    // serde_json refuses JSON nested deeper than 127, so this recursion is bounded.
     match root {
-        serde_json::Value::Number(number) => {
-            let exact = match (number.as_i64(), number.as_u64()) {
-                (Some(signed), _) => signed.unsigned_abs() <= MAX_EXACT,
-                (None, Some(_)) => false,
-                (None, None) => true,
-            };
-            if exact { Ok(()) } else { Err(InvalidArgs::InexactNumber(number.to_string())) }
+        serde_json::Value::Number(number) if !is_exact(number) => {
+            Err(InvalidArgs::InexactNumber(number.to_string()))
         }
         serde_json::Value::Array(items) => items.iter().try_for_each(check_numbers),
         serde_json::Value::Object(fields) => fields.values().try_for_each(check_numbers),
         _ => Ok(()),
+    }
+}
+
+/// Whether every peer reads the number as it was meant.
+fn is_exact(number: &serde_json::Number) -> bool {
+    const MAX_EXACT: u64 = (1 << 53) - 1;
+    // From here on canonical JSON writes an exponent, so the text no longer looks like an integer.
+    const EXPONENT_FROM: f64 = 1e21;
+    match (number.as_u64(), number.as_i64(), number.as_f64()) {
+        (Some(unsigned), ..) => unsigned <= MAX_EXACT,
+        (None, Some(signed), _) => signed.unsigned_abs() <= MAX_EXACT,
+        (None, None, Some(float)) => {
+            let integer = float.fract() == 0.0 && float.abs() < EXPONENT_FROM;
+            !integer || float.abs() <= MAX_EXACT as f64
+        }
+        (None, None, None) => false,
     }
 }
 

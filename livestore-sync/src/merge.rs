@@ -9,7 +9,7 @@
 //!
 //! Deliberately not here: state, numbers and heads. [`crate::Pending`] keeps the chain, drivers execute the plan.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use crate::{
     event::{Commit, Event, Lane},
@@ -111,6 +111,7 @@ pub fn merge(
     }
 
     let (in_place, apply) = confirm_in_place(pending, incoming);
+    let refused: HashSet<&EventId> = refused.iter().collect();
     let is_refused = |commit: &Commit| refused.contains(&commit.id());
     let rest = &pending[in_place..];
     let keep =

@@ -116,7 +116,13 @@ impl Pending {
             self.settle(merge);
         }
         self.base = tail.heads();
-        self.rechain();
+        if merges.iter().all(Merge::is_in_place) {
+            // What was confirmed in place is below the base now; the end of the chain is the same.
+            let gone = merges.iter().flat_map(|merge| &merge.confirmed);
+            self.bytes -= gone.map(Commit::bytes).sum::<usize>();
+        } else {
+            self.rechain();
+        }
         Ok(merges)
     }
 

@@ -5,6 +5,8 @@
 //! fold of the log up to its head and of what is pending; nothing is pending where it is applied; what a session was
 //! told of a commit is true. When the world has settled, nothing is pending and all states are equal.
 
+mod check;
+
 use std::{
     collections::{BTreeMap, HashSet, VecDeque},
     num::NonZeroU64,
@@ -12,13 +14,14 @@ use std::{
 };
 
 use livestore_sync::{
-    Args, Commit, Document, DocumentKey, DocumentOwner, Event, EventId, Journal, Lane,
-    LeaderStatus, Recipients, SessionId, TabId, ToLeader, ToSession,
+    Args, Commit, Document, DocumentKey, DocumentOwner, Event, EventId, Journal, Lane, Recipients,
+    SessionId, TabId, ToLeader, ToSession,
 };
 
 use crate::{
     action::Action,
-    disk::{Disk, Reader},
+    counts::Counts,
+    disk::Disk,
     ledger::Ledger,
     model::Schema,
     mutation::Mutation,
@@ -35,44 +38,6 @@ pub enum Envelope {
     ToLeader(ToLeader),
     /// To a session, if it still lives.
     ToSession(SessionId, ToSession),
-}
-
-/// How often a run met what it is there to meet.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub struct Counts {
-    /// Messages that arrived.
-    pub messages: u64,
-    /// Commits that returned Ok.
-    pub commits: u64,
-    /// Commits that went to quarantine.
-    pub refused: u64,
-    /// Merges that rolled something back.
-    pub rebases: u64,
-    /// Snapshots loaded.
-    pub loads: u64,
-    /// Sessions that folded the log from its start.
-    pub resets: u64,
-    /// Journals adopted.
-    pub adoptions: u64,
-    /// Leaders.
-    pub leaders: u64,
-    /// Power losses that took a part of the log.
-    pub power_losses: u64,
-}
-
-impl Counts {
-    /// Adds those of another run.
-    pub fn add(&mut self, other: &Self) {
-        self.messages += other.messages;
-        self.commits += other.commits;
-        self.refused += other.refused;
-        self.rebases += other.rebases;
-        self.loads += other.loads;
-        self.resets += other.resets;
-        self.adoptions += other.adoptions;
-        self.leaders += other.leaders;
-        self.power_losses += other.power_losses;
-    }
 }
 
 /// Everything there is.
@@ -442,151 +407,6 @@ impl World {
             for id in to {
                 self.post(Envelope::ToSession(id, outgoing.message.clone()));
             }
-        }
-    }
-
-    fn check_whole(&mut self) -> Result<(), String> {
-        self.ledger.read(&self.disk.log)?;
-        if let Some(leader) = &self.leader {
-            leader.machine.check_invariants()?;
-            if leader.machine.heads() != self.disk.log.heads() {
-                return Err("the leader's heads are not the log's".into());
-            }
-            self.ledger.check_fold(&self.disk, leader.schema, &leader.state)?;
-        }
-        let pending = self
-            .sessions
-            .iter()
-            .flat_map(|node| node.machine.pending().chain(node.machine.parked()).map(Commit::id));
-        let journals = self.journals.values().flat_map(|journal| &journal.commits);
-        let elsewhere = pending.chain(journals.map(Commit::id)).collect();
-        self.ledger.check_kept(&elsewhere)
-    }
-
-    fn check_session(&self, node: &SessionNode) -> Result<(), String> {
-        let machine = &node.machine;
-        let fail = |error: String| Err(format!("session {}: {error}", machine.id()));
-        machine.check_invariants().or_else(fail)?;
-        let upstream = machine.upstream();
-        let in_log = Lane::ALL
-            .into_iter()
-            .all(|lane| self.disk.log.after(lane, upstream[lane], None).is_some());
-        if in_log {
-            self.ledger.check_apart(node).or_else(fail)?;
-        }
-        let leader = self.leader.as_ref().map(|leader| leader.machine.fence());
-        let attached = machine.status(self.now) == LeaderStatus::Attached;
-        if attached && Some(machine.fence()) == leader && !in_log {
-            return fail(format!("upstream {upstream:?} is not in its leader's log"));
-        }
-        if node.damaged {
-            return Ok(());
-        }
-        let Some(mut state) = self.ledger.state_at(node.schema, upstream) else {
-            return fail(format!("no log ever had {upstream:?}"));
-        };
-        for commit in machine.pending() {
-            let _ = state.apply(node.schema, commit);
-        }
-        if state == node.state {
-            Ok(())
-        } else {
-            fail("its state is not the fold of the log and of what is pending".into())
-        }
-    }
-
-    /// Lets the links heal, journals be adopted and everything come to rest; then all must be equal.
-    fn settle(&mut self) -> Result<(), String> {
-        const ROUNDS: u32 = 300;
-        // A session that has missed something learns it from the answer to its next ping.
-        const PING_ROUNDS: u32 = 6;
-        let mut rest = 0;
-        if self.sessions.is_empty() {
-            self.open(0, Schema::Old);
-        }
-        self.lead(Schema::Old);
-        self.sessions.iter_mut().for_each(|node| node.frozen = false);
-        for _ in 0..ROUNDS {
-            while let Some(envelope) = self.links.pop_front() {
-                self.deliver(envelope)?;
-            }
-            if self.write_group(Fate::Lives) {
-                self.check_whole()?;
-                continue;
-            }
-            for journal in 0..self.journals.len() {
-                self.adopt(0, u8::try_from(journal).unwrap_or(0))?;
-            }
-            rest = if self.links.is_empty() && self.unrest().is_none() { rest + 1 } else { 0 };
-            if rest == PING_ROUNDS {
-                return self.check_settled();
-            }
-            self.now += Duration::from_millis(500);
-            self.poll_all();
-        }
-        let unrest = self.unrest().unwrap_or_else(|| "messages go round".into());
-        Err(format!("the world did not come to rest: {unrest}"))
-    }
-
-    /// What is still moving.
-    fn unrest(&self) -> Option<String> {
-        let Some(leader) = &self.leader else { return Some("nobody leads".into()) };
-        if leader.machine.waiting() > 0 {
-            return Some(format!("{} things wait to be written", leader.machine.waiting()));
-        }
-        let moves = |node: &&SessionNode| {
-            let machine = &node.machine;
-            machine.status(self.now) != LeaderStatus::Attached
-                || machine.fence() != leader.machine.fence()
-                || machine.pending().len() > 0
-                || !machine.parked().is_empty()
-                || machine.journal().is_some()
-                || machine.upstream() != leader.machine.heads()
-                || !node.adopting.is_empty()
-        };
-        let node = self.sessions.iter().find(moves)?;
-        let machine = &node.machine;
-        let status = machine.status(self.now);
-        let names = |commits: Vec<&Commit>| {
-            commits.iter().map(|commit| commit.id().to_string()).collect::<Vec<_>>().join(", ")
-        };
-        Some(format!(
-            "session {} is {status:?}; pending: [{}]; parked: [{}]; adopting {:?}",
-            machine.id(),
-            names(machine.pending().collect()),
-            names(machine.parked().iter().collect()),
-            node.adopting,
-        ))
-    }
-
-    fn check_settled(&mut self) -> Result<(), String> {
-        self.check_whole()?;
-        self.ledger.check_all_settled()?;
-        let Some(leader) = &self.leader else { return Err("nobody leads".into()) };
-        if self.disk.log.fold(leader.schema) != leader.state {
-            return Err("rebuilding the state gives another one".into());
-        }
-        let reader = Reader { log: &self.disk.log, state: &leader.state, mutation: None };
-        for node in &self.sessions {
-            self.check_session(node)?;
-            if node.schema == leader.schema && node.state != leader.state {
-                return Err(format!("session {} has another state", node.machine.id()));
-            }
-            let Ok(saved) = livestore_sync::LeaderStorage::documents(&reader, node.machine.id());
-            // A value that went with the power stays in sight until somebody sets it again.
-            let differs = |saved: &&Document| node.documents.get(&saved.key) != Some(&saved.json);
-            if let Some(saved) = saved.iter().find(differs) {
-                let shown = node.documents.get(&saved.key);
-                return Err(format!(
-                    "session {} shows {shown:?}, saved is {saved:?}",
-                    node.machine.id()
-                ));
-            }
-        }
-        if self.journals.is_empty() {
-            Ok(())
-        } else {
-            Err(format!("journals are left: {:?}", self.journals.keys()))
         }
     }
 }

@@ -1,0 +1,9 @@
+//! The public face of livestore-sync, tested from outside.
+
+mod args;
+mod build;
+mod leader;
+mod merge;
+mod messages;
+mod pending;
+mod session;
