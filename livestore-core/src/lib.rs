@@ -5,13 +5,17 @@ extern crate self as livestore_core;
 
 mod eventlog;
 pub mod graph;
+mod leader;
+mod link;
 mod live;
+mod new_id;
 #[doc(hidden)]
 pub mod platform;
 mod query;
 mod schema;
 mod sqlite;
 mod state;
+mod store;
 #[cfg(test)]
 #[path = "platform/testing.rs"]
 mod testing;
@@ -21,8 +25,11 @@ mod value;
 pub mod __private;
 
 pub use eventlog::LogError;
+pub use leader::{SchemaSet, launch};
+pub use link::OpenFailure;
 pub use live::{Cx, LiveError, NodeHandle, Observer, Signal};
 pub use livestore_macros::{ClientDocument, ColumnType, Event, Schema, Table};
+pub use new_id::new_id;
 pub use query::{
     Assignment, Assignments, Column, IntoOrder, IntoQuery, KeyFilter, Order, Params, Predicate,
     Projection, Query, QueryError, QueryId, RawSelect, Select, SqlError, WholeRow, escape_like,
@@ -42,5 +49,10 @@ pub use sqlite::{
 };
 pub use state::{
     Applied, ApplyError, FailedEvent, Replayed, SkippedEvent, State, StateProblem, Undo, Unit,
+};
+pub use store::{
+    AnyStore, BootStatus, BootWarning, CommitError, Document, Durability, LeaderStatus, LiveQuery,
+    LocalSubscription, NotConfirmed, NotPersisted, NotifyWithin, OpenError, Receipt, Reentered,
+    StorageMode, Store, StoreError, StoreOptions, Subscription, WeakStore,
 };
 pub use value::Value;

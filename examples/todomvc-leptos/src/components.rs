@@ -1,43 +1,66 @@
 //! How TodoMVC looks and answers to the mouse and the keyboard. The class names are those of the TodoMVC specification.
 
-use leptos::html::Input;
-use leptos::prelude::*;
+use leptos::{ev::KeyboardEvent, html::Input, prelude::*};
+use livestore_leptos::{
+    CommitError, Receipt, Store, StoreOptions, StoreProvider, new_id, use_client_document,
+    use_pending, use_query, use_storage_mode, use_store,
+};
 
-use crate::filter::{Filter, use_filter};
-use crate::todos::Todos;
+use crate::{
+    filter::{Filter, use_filter},
+    schema::{Draft, Todo, TodoEvent, TodoMvc},
+};
 
-/// The whole page.
+/// The whole page. The todos are built once the store is open; from there on every read is synchronous.
 #[component]
 pub(crate) fn App() -> impl IntoView {
-    let todos = Todos::new();
+    let options = StoreOptions::<TodoMvc>::new("todomvc").persisted();
+    let loading = || view! { <p class="loading">"Loading…"</p> };
+    view! {
+        <ErrorBoundary fallback=|errors| view! { <Problems errors/> }>
+            <StoreProvider options fallback=loading>
+                <Todos/>
+                <Status/>
+            </StoreProvider>
+        </ErrorBoundary>
+    }
+}
+
+#[component]
+fn Todos() -> impl IntoView {
     let filter = use_filter();
-    let any = Memo::new(move |_| !todos.all().read().is_empty());
+    let total = use_query(|| Todo::query().count());
     view! {
         <section class="todoapp">
             <header class="header">
                 <h1>"todos"</h1>
-                <NewTodo todos/>
+                <NewTodo/>
             </header>
-            <Show when=move || any.get()>
-                <TodoList todos filter/>
-                <Footer todos filter/>
+            <Show when=move || { total.get() > 0 }>
+                <TodoList filter/>
+                <Footer filter/>
             </Show>
         </section>
-        <footer class="info">
-            <p>"Double-click to edit a todo"</p>
-        </footer>
     }
 }
 
-/// The input that Enter makes a todo of.
+/// The input that Enter makes a todo of. What is typed is a client document: it survives a reload.
 #[component]
-fn NewTodo(todos: Todos) -> impl IntoView {
-    let draft = RwSignal::new(String::new());
-    let on_keydown = move |event: leptos::ev::KeyboardEvent| {
-        if event.key() == "Enter" && !event.is_composing() {
-            todos.create(&draft.get_untracked());
-            draft.set(String::new());
+fn NewTodo() -> impl IntoView {
+    let store = use_store::<TodoMvc>();
+    let draft = use_client_document::<Draft>();
+    let on_keydown = move |event: KeyboardEvent| {
+        if event.key() != "Enter" || event.is_composing() {
+            return;
         }
+        let text = draft.with_untracked(|draft| draft.text.trim().to_owned());
+        // The new todo and the emptied input show together.
+        store.batch(|| {
+            if !text.is_empty() {
+                report(store.commit(TodoEvent::Created { id: new_id(), text }));
+            }
+            draft.set(Draft::default());
+        });
     };
     view! {
         <input
@@ -46,8 +69,8 @@ fn NewTodo(todos: Todos) -> impl IntoView {
             aria-label="New todo"
             autofocus
             autocomplete="off"
-            prop:value=move || draft.get()
-            on:input:target=move |event| draft.set(event.target().value())
+            prop:value=move || draft.with(|draft| draft.text.clone())
+            on:input:target=move |event| draft.update(|draft| draft.text = event.target().value())
             on:keydown=on_keydown
         />
     }
@@ -55,43 +78,45 @@ fn NewTodo(todos: Todos) -> impl IntoView {
 
 /// The todos that the filter shows, and the box that marks all.
 #[component]
-fn TodoList(todos: Todos, filter: ReadSignal<Filter>) -> impl IntoView {
-    let all = todos.all();
-    let all_completed = Memo::new(move |_| all.read().iter().all(|todo| todo.completed));
-    let shown = move || {
-        let filter = filter.get();
-        all.read()
-            .iter()
-            .filter(|todo| filter.shows(todo))
-            .map(|todo| todo.id.clone())
-            .collect::<Vec<_>>()
-    };
+fn TodoList(filter: ReadSignal<Filter>) -> impl IntoView {
+    let store = use_store::<TodoMvc>();
+    // Only the ids: a todo that changes re-renders itself, not the list.
+    let shown = use_query(move || {
+        Todo::query().filter(filter.get().predicate()).order_by(Todo::ID.asc()).columns(Todo::ID)
+    });
+    let left = use_query(|| Todo::query().filter(Todo::COMPLETED.eq(false)).count());
     view! {
         <main class="main">
             <input
                 id="toggle-all"
                 class="toggle-all"
                 type="checkbox"
-                prop:checked=move || all_completed.get()
-                on:change:target=move |event| todos.set_all_completed(event.target().checked())
+                prop:checked=move || left.get() == 0
+                on:change:target=move |event| {
+                    report(store.commit(TodoEvent::AllToggled { completed: event.target().checked() }))
+                }
             />
             <label for="toggle-all">"Mark all as complete"</label>
             <ul class="todo-list">
-                <For each=shown key=String::clone let:id>
-                    <Item todos id/>
+                <For each=move || shown.get() key=String::clone let:id>
+                    <Item id/>
                 </For>
             </ul>
         </main>
     }
 }
 
-/// One todo: its box, its text, its button; or, while it is edited, an input.
+/// One todo: its box, its text, its button; or, while it is edited, an input. It follows its own row.
 #[component]
-fn Item(todos: Todos, id: String) -> impl IntoView {
-    let todo = todos.one(id.clone());
+fn Item(id: String) -> impl IntoView {
+    let store = StoredValue::new(use_store::<TodoMvc>());
     let id = StoredValue::new(id);
-    let text = move || todo.read().text.clone();
-    let completed = move || todo.read().completed;
+    let commit =
+        move |event| store.with_value(|store: &Store<TodoMvc>| report(store.commit(event)));
+    let todo = use_query(move || Todo::query().filter(Todo::ID.eq(id.get_value())).first());
+    let text =
+        move || todo.with(|todo| todo.as_ref().map(|todo| todo.text.clone()).unwrap_or_default());
+    let completed = move || todo.with(|todo| todo.as_ref().is_some_and(|todo| todo.completed));
     let editing = RwSignal::new(false);
     let input = NodeRef::<Input>::new();
     Effect::new(move |_| {
@@ -101,13 +126,19 @@ fn Item(todos: Todos, id: String) -> impl IntoView {
     });
     // Leaving the input saves, and so does Enter; Escape has ended the editing before the input loses the focus.
     let save = move || {
-        if editing.get_untracked() {
-            editing.set(false);
-            let text = input.get_untracked().map(|input| input.value()).unwrap_or_default();
-            id.with_value(|id| todos.rename(id, &text));
+        if !editing.get_untracked() {
+            return;
+        }
+        editing.set(false);
+        let edited =
+            input.get_untracked().map(|input| input.value().trim().to_owned()).unwrap_or_default();
+        if edited.is_empty() {
+            commit(TodoEvent::Deleted { id: id.get_value() });
+        } else if edited != untrack(text) {
+            commit(TodoEvent::Renamed { id: id.get_value(), text: edited });
         }
     };
-    let on_keydown = move |event: leptos::ev::KeyboardEvent| match event.key().as_str() {
+    let on_keydown = move |event: KeyboardEvent| match event.key().as_str() {
         "Enter" if !event.is_composing() => save(),
         "Escape" => editing.set(false),
         _ => {}
@@ -120,13 +151,15 @@ fn Item(todos: Todos, id: String) -> impl IntoView {
                     type="checkbox"
                     aria-label=move || format!("Done: {}", text())
                     prop:checked=completed
-                    on:change:target=move |event| id.with_value(|id| todos.set_completed(id, event.target().checked()))
+                    on:change:target=move |event| {
+                        commit(TodoEvent::Toggled { id: id.get_value(), completed: event.target().checked() })
+                    }
                 />
                 <label on:dblclick=move |_| editing.set(true)>{text}</label>
                 <button
                     class="destroy"
                     aria-label=move || format!("Delete: {}", text())
-                    on:click=move |_| id.with_value(|id| todos.delete(id))
+                    on:click=move |_| commit(TodoEvent::Deleted { id: id.get_value() })
                 />
             </div>
             <Show when=move || editing.get()>
@@ -135,7 +168,7 @@ fn Item(todos: Todos, id: String) -> impl IntoView {
                     aria-label="Edit todo"
                     autocomplete="off"
                     node_ref=input
-                    prop:value=todo.get_untracked().text
+                    prop:value=untrack(text)
                     on:blur=move |_| save()
                     on:keydown=on_keydown
                 />
@@ -146,10 +179,10 @@ fn Item(todos: Todos, id: String) -> impl IntoView {
 
 /// How many are left, the three filters, and the button that clears what is done.
 #[component]
-fn Footer(todos: Todos, filter: ReadSignal<Filter>) -> impl IntoView {
-    let all = todos.all();
-    let left = Memo::new(move |_| all.read().iter().filter(|todo| !todo.completed).count());
-    let any_completed = Memo::new(move |_| all.read().iter().any(|todo| todo.completed));
+fn Footer(filter: ReadSignal<Filter>) -> impl IntoView {
+    let store = use_store::<TodoMvc>();
+    let left = use_query(|| Todo::query().filter(Todo::COMPLETED.eq(false)).count());
+    let done = use_query(|| Todo::query().filter(Todo::COMPLETED.eq(true)).count());
     let link = move |to: Filter| {
         view! {
             <li>
@@ -160,13 +193,61 @@ fn Footer(todos: Todos, filter: ReadSignal<Filter>) -> impl IntoView {
     view! {
         <footer class="footer">
             <span class="todo-count">
-                <strong>{left}</strong>
+                <strong>{move || left.get()}</strong>
                 {move || if left.get() == 1 { " item left" } else { " items left" }}
             </span>
             <ul class="filters">{Filter::EACH.map(link).collect_view()}</ul>
-            <Show when=move || any_completed.get()>
-                <button class="clear-completed" on:click=move |_| todos.clear_completed()>"Clear completed"</button>
+            <Show when=move || { done.get() > 0 }>
+                <button
+                    class="clear-completed"
+                    on:click={
+                        let store = store.clone();
+                        move |_| report(store.commit(TodoEvent::CompletedCleared))
+                    }
+                >
+                    "Clear completed"
+                </button>
             </Show>
         </footer>
+    }
+}
+
+/// A line that says where the todos are kept, and how many events are still on their way there.
+#[component]
+fn Status() -> impl IntoView {
+    let mode = use_storage_mode();
+    let pending = use_pending();
+    view! {
+        <footer class="info">
+            <p>"Double-click to edit a todo"</p>
+            <p class="store-status" role="status">
+                "Storage: " <span class="storage-mode">{move || mode.get().to_string()}</span> ", pending: "
+                <span class="pending">{move || pending.get()}</span>
+            </p>
+        </footer>
+    }
+}
+
+#[component]
+fn Problems(errors: ArcRwSignal<Errors>) -> impl IntoView {
+    let each = move || {
+        errors
+            .get()
+            .into_iter()
+            .map(|(_, error)| view! { <li>{error.to_string()}</li> })
+            .collect_view()
+    };
+    view! {
+        <section class="problems" role="alert">
+            <h1>"Something went wrong"</h1>
+            <ul>{each}</ul>
+        </section>
+    }
+}
+
+/// A commit that is refused goes to the page's error boundary.
+fn report(commit: Result<Receipt, CommitError>) {
+    if let Err(error) = commit {
+        leptos::error::throw(error);
     }
 }

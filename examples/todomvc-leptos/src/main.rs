@@ -1,17 +1,15 @@
 //! TodoMVC on livestore and Leptos.
 //!
-//! In reading order: `todos` (what a todo is and what can happen to it), `filter` (which ones show, by the address),
-//! `components` (how it looks).
+//! In reading order: `schema` (what a todo is and what can happen to one), `filter` (which ones show, by the address),
+//! `components` (how it looks, what it reads, what it commits).
 
 #[allow(unreachable_pub, reason = "Leptos's component macro makes what it writes public")]
 mod components;
 mod filter;
-mod todos;
+mod schema;
 
-use leptos::prelude::*;
-
-use crate::components::App;
+use leptos::mount::mount_to_body;
 
 fn main() {
-    mount_to_body(App);
+    livestore_leptos::launch::<schema::TodoMvc>(|| mount_to_body(components::App));
 }

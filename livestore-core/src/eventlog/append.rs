@@ -1,19 +1,21 @@
 //! Appending: one transaction for events, the sessions' last `n`, documents and quarantine.
 
-use livestore_sync::{Commit, Head, PerLane};
+use livestore_sync::{Commit, Document, Head, PerLane, SessionId};
 use rusqlite::{Connection, params};
 
-use super::{EventLog, LogError, open::lane_number, to_sql};
+use super::{EventLog, LogError, open::lane_number, read::owner_text, to_sql};
 
 /// What one transaction writes.
 #[derive(Debug, Default)]
 pub(crate) struct Append {
     /// Commits to put at the end of their lanes, in this order.
     pub(crate) commits: Vec<Commit>,
-    /// Commits that can't be applied, with the reason; their `n` count as seen.
+    /// Commits that can't be applied, with the reason.
     pub(crate) quarantined: Vec<(Commit, String)>,
-    /// Latest values of documents: owner, name, JSON.
-    pub(crate) documents: Vec<(String, String, String)>,
+    /// The last `n` of each author of the above.
+    pub(crate) last: Vec<(SessionId, u64)>,
+    /// Latest values of documents.
+    pub(crate) documents: Vec<Document>,
 }
 
 impl EventLog {
@@ -31,11 +33,7 @@ impl EventLog {
         match written {
             Ok(heads) => {
                 self.heads = heads;
-                let seen = append.commits.iter().chain(append.quarantined.iter().map(|(c, _)| c));
-                for commit in seen {
-                    let last = self.last.entry(commit.author()).or_default();
-                    *last = (*last).max(commit.last_n().get());
-                }
+                self.last.extend(append.last.iter().copied());
                 Ok(())
             }
             Err(source) => {
@@ -73,30 +71,30 @@ fn write(
                 head.hash.0.to_le_bytes(),
             ])?;
         }
-        see(conn, commit)?;
     }
     for (commit, reason) in &append.quarantined {
         quarantine(conn, commit, reason)?;
-        see(conn, commit)?;
+    }
+    for (author, n) in &append.last {
+        see(conn, *author, *n)?;
     }
     let mut document = conn.prepare_cached(
         "insert into documents (owner, name, json) values (?1, ?2, ?3)
          on conflict (owner, name) do update set json = excluded.json",
     )?;
-    for (owner, name, json) in &append.documents {
-        document.execute([owner, name, json])?;
+    for Document { key, json } in &append.documents {
+        document.execute([&owner_text(key.owner), key.name.as_ref(), json])?;
     }
     Ok(heads)
 }
 
-/// Remembers the commit's last `n` as its session's.
-fn see(conn: &Connection, commit: &Commit) -> rusqlite::Result<()> {
-    let author = commit.author();
+/// Remembers a session's last `n`.
+fn see(conn: &Connection, author: SessionId, n: u64) -> rusqlite::Result<()> {
     conn.prepare_cached(
         "insert into sessions (tab, open, last_n) values (?1, ?2, ?3)
          on conflict (tab, open) do update set last_n = max(last_n, excluded.last_n)",
     )?
-    .execute(params![to_sql(author.tab.0), to_sql(author.open), to_sql(commit.last_n().get())])
+    .execute(params![to_sql(author.tab.0), to_sql(author.open), to_sql(n)])
     .map(drop)
 }
 
@@ -105,9 +103,10 @@ fn quarantine(conn: &Connection, commit: &Commit, reason: &str) -> rusqlite::Res
         .map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))?;
     let author = commit.author();
     conn.execute(
-        "insert or replace into quarantine (tab, open, first_n, lane, commit_json, reason)
-         values (?1, ?2, ?3, ?4, ?5, ?6)",
+        "insert or replace into quarantine (client, tab, open, first_n, lane, commit_json, reason)
+         values (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
         params![
+            to_sql(commit.id().client.0),
             to_sql(author.tab.0),
             to_sql(author.open),
             to_sql(commit.first_n().get()),

@@ -1,6 +1,7 @@
 //! What can be wrong with an eventlog.
 
 use livestore_sync::Lane;
+use rusqlite::ErrorCode;
 
 /// Why the eventlog can't be opened, read or written. Nothing was deleted or overwritten.
 #[derive(Debug, thiserror::Error)]
@@ -47,4 +48,17 @@ pub enum LogError {
         /// SQLite's error.
         source: rusqlite::Error,
     },
+}
+
+impl LogError {
+    /// What a failure to open the file means: another file that happens to have its name, or a storage that refuses.
+    pub(crate) fn at_open(file: &str, source: rusqlite::Error) -> Self {
+        let file = file.to_owned();
+        match source.sqlite_error_code() {
+            Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => {
+                Self::NotALog { file, reason: source.to_string() }
+            }
+            _ => Self::Storage { file, source },
+        }
+    }
 }

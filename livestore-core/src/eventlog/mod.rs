@@ -20,7 +20,7 @@ pub use error::LogError;
 
 use std::collections::BTreeMap;
 
-use livestore_sync::{Head, PerLane, SessionId};
+use livestore_sync::{Fence, Head, PerLane, SessionId};
 use rusqlite::Connection;
 
 /// The open eventlog.
@@ -31,7 +31,7 @@ pub(crate) struct EventLog {
     file: String,
     heads: PerLane<Head>,
     last: BTreeMap<SessionId, u64>,
-    term: u64,
+    fence: Fence,
 }
 
 impl EventLog {
@@ -40,14 +40,14 @@ impl EventLog {
         self.heads
     }
 
-    /// The highest `n` of every session that has events here or in quarantine.
-    pub(crate) fn last(&self) -> &BTreeMap<SessionId, u64> {
-        &self.last
+    /// The highest `n` of a session's events here or in quarantine, 0 if there are none.
+    pub(crate) fn last_n(&self, author: SessionId) -> u64 {
+        self.last.get(&author).copied().unwrap_or(0)
     }
 
-    /// The number of this opening: each leader's is higher than all before it.
-    pub(crate) fn term(&self) -> u64 {
-        self.term
+    /// The number of this opening, higher than all before it, and the log's epoch.
+    pub(crate) fn fence(&self) -> Fence {
+        self.fence
     }
 }
 

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use livestore_sync::{ChainHash, Head, Lane, PerLane, SessionId, TabId};
-use rusqlite::{Connection, ErrorCode, OptionalExtension};
+use livestore_sync::{ChainHash, Fence, Head, Lane, PerLane, SessionId, TabId};
+use rusqlite::{Connection, OptionalExtension};
 
 use super::{EventLog, LogError, from_sql};
 
@@ -30,7 +30,7 @@ const TABLES: &str = "
         owner text not null, name text not null, json text not null, primary key (owner, name)
     ) strict, without rowid;
     create table quarantine (
-        tab integer not null, open integer not null, first_n integer not null,
+        client integer not null, tab integer not null, open integer not null, first_n integer not null,
         lane integer not null, commit_json text not null, reason text not null,
         primary key (tab, open, first_n)
     ) strict, without rowid;
@@ -45,15 +45,15 @@ impl EventLog {
     /// # Errors
     /// [`LogError`] when it is not an eventlog, of a newer format, damaged, or when the storage refuses.
     pub(crate) fn open(conn: Connection, file: &str) -> Result<Self, LogError> {
-        let refused = |source: rusqlite::Error| not_a_database(file, source);
+        let refused = |source: rusqlite::Error| LogError::at_open(file, source);
         recognise(&conn, file)?;
-        let term = begin_term(&conn).map_err(refused)?;
+        let fence = begin_term(&conn).map_err(refused)?;
         let mut heads = PerLane::default();
         for lane in Lane::ALL {
             heads[lane] = head(&conn, lane).map_err(refused)?;
         }
         let last = last_ns(&conn).map_err(refused)?;
-        Ok(Self { conn, file: file.to_owned(), heads, last, term })
+        Ok(Self { conn, file: file.to_owned(), heads, last, fence })
     }
 }
 
@@ -66,13 +66,14 @@ fn recognise(conn: &Connection, file: &str) -> Result<(), LogError> {
             number("select count(*) from sqlite_schema")?,
         ))
     };
-    let (application, format, objects) = read().map_err(|source| not_a_database(file, source))?;
+    let (application, format, objects) =
+        read().map_err(|source| LogError::at_open(file, source))?;
     match (application, format, objects) {
         (APPLICATION_ID, FORMAT, _) => Ok(()),
         (APPLICATION_ID, found, _) => {
             Err(LogError::NewerFormat { file: file.to_owned(), found, known: FORMAT })
         }
-        (0, 0, 0) => create(conn).map_err(|source| not_a_database(file, source)),
+        (0, 0, 0) => create(conn).map_err(|source| LogError::at_open(file, source)),
         _ => Err(LogError::NotALog {
             file: file.to_owned(),
             reason: format!("a SQLite database of another application ({application:#x})"),
@@ -95,7 +96,7 @@ fn create(conn: &Connection) -> rusqlite::Result<()> {
     }
 }
 
-fn begin_term(conn: &Connection) -> rusqlite::Result<u64> {
+fn begin_term(conn: &Connection) -> rusqlite::Result<Fence> {
     conn.execute(
         "delete from sessions where seen <= (select max(seen) from sessions) - ?1",
         [SESSIONS_KEPT],
@@ -105,7 +106,9 @@ fn begin_term(conn: &Connection) -> rusqlite::Result<u64> {
         [],
         |row| row.get(0),
     )?;
-    Ok(from_sql(term))
+    let epoch: i64 =
+        conn.query_row("select value from meta where key = 'epoch'", [], |row| row.get(0))?;
+    Ok(Fence { term: from_sql(term), epoch: from_sql(epoch) })
 }
 
 fn head(conn: &Connection, lane: Lane) -> rusqlite::Result<Head> {
@@ -138,14 +141,5 @@ pub(super) fn lane_number(lane: Lane) -> i64 {
     match lane {
         Lane::Synced => 0,
         Lane::ClientOnly => 1,
-    }
-}
-
-fn not_a_database(file: &str, source: rusqlite::Error) -> LogError {
-    match source.sqlite_error_code() {
-        Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => {
-            LogError::NotALog { file: file.to_owned(), reason: source.to_string() }
-        }
-        _ => LogError::Storage { file: file.to_owned(), source },
     }
 }

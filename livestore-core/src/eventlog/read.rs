@@ -2,7 +2,10 @@
 
 use std::num::NonZeroU64;
 
-use livestore_sync::{Args, ClientId, Commit, Event, EventId, Head, Lane, SessionId, TabId};
+use livestore_sync::{
+    Args, ChainHash, ClientId, Commit, Document, DocumentKey, DocumentOwner, Event, EventId, Head,
+    Lane, Refused, SessionId, TabId,
+};
 use rusqlite::{OptionalExtension, Row};
 
 use super::{EventLog, LogError, from_sql, open::lane_number, to_sql};
@@ -94,15 +97,50 @@ impl EventLog {
         Ok(commits)
     }
 
-    /// Every document: owner, name, JSON.
+    /// The documents of the client and of `tab`.
     ///
     /// # Errors
     /// [`LogError::Storage`].
-    pub(crate) fn documents(&self) -> Result<Vec<(String, String, String)>, LogError> {
-        let read = || -> rusqlite::Result<Vec<_>> {
+    pub(crate) fn documents(&self, tab: TabId) -> Result<Vec<Document>, LogError> {
+        let read = |owner: DocumentOwner| -> rusqlite::Result<Vec<Document>> {
             self.conn
-                .prepare_cached("select owner, name, json from documents")?
-                .query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
+                .prepare_cached("select name, json from documents where owner = ?1")?
+                .query_map([owner_text(owner)], |row| {
+                    let name: String = row.get(0)?;
+                    let json: String = row.get(1)?;
+                    Ok(Document {
+                        key: DocumentKey { owner, name: name.into() },
+                        json: json.into(),
+                    })
+                })?
+                .collect()
+        };
+        let mut documents = read(DocumentOwner::Client).map_err(|source| self.storage(source))?;
+        documents.extend(read(DocumentOwner::Tab(tab)).map_err(|source| self.storage(source))?);
+        Ok(documents)
+    }
+
+    /// `author`'s commits in quarantine with a first `n` of at least `from`.
+    ///
+    /// # Errors
+    /// [`LogError::Storage`], also when a row is not what was written there.
+    pub(crate) fn refused(&self, author: SessionId, from: u64) -> Result<Vec<Refused>, LogError> {
+        let read = || -> rusqlite::Result<Vec<Refused>> {
+            self.conn
+                .prepare_cached(
+                    "select client, first_n, reason from quarantine
+                     where tab = ?1 and open = ?2 and first_n >= ?3 order by first_n",
+                )?
+                .query_map((to_sql(author.tab.0), to_sql(author.open), to_sql(from)), |row| {
+                    let n = NonZeroU64::new(from_sql(row.get(1)?))
+                        .ok_or(rusqlite::Error::IntegralValueOutOfRange(1, 0))?;
+                    let client = ClientId(from_sql(row.get(0)?));
+                    let reason: String = row.get(2)?;
+                    Ok(Refused {
+                        id: EventId { client, session: author, n },
+                        reason: reason.into(),
+                    })
+                })?
                 .collect()
         };
         read().map_err(|source| self.storage(source))
@@ -121,6 +159,14 @@ impl EventLog {
     }
 }
 
+/// An owner as it is stored.
+pub(super) fn owner_text(owner: DocumentOwner) -> String {
+    match owner {
+        DocumentOwner::Client => "client".to_owned(),
+        DocumentOwner::Tab(tab) => tab.to_string(),
+    }
+}
+
 fn decode(row: &Row<'_>) -> Result<Logged, String> {
     let id =
         |index: usize| row.get::<_, i64>(index).map(from_sql).map_err(|error| error.to_string());
@@ -135,6 +181,6 @@ fn decode(row: &Row<'_>) -> Result<Logged, String> {
             args: Args::try_from(text(6)?).map_err(|error| error.to_string())?,
         },
         first_n: id(4)?,
-        head: Head { number: id(7)?, hash: livestore_sync::ChainHash(u128::from_le_bytes(hash)) },
+        head: Head { number: id(7)?, hash: ChainHash(u128::from_le_bytes(hash)) },
     })
 }

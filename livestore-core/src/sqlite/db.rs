@@ -59,7 +59,11 @@ impl Db {
         })
     }
 
-    fn new(mut conn: Connection) -> Result<Self, SqliteError> {
+    /// Takes a connection that nothing has been prepared on yet.
+    ///
+    /// # Errors
+    /// [`SqliteError`] when it can't be configured.
+    pub(crate) fn new(mut conn: Connection) -> Result<Self, SqliteError> {
         let hooks = Hooks::default();
         hooks.install(&mut conn)?;
         conn.set_prepared_statement_cache_capacity(STATEMENTS);

@@ -58,6 +58,14 @@ impl State {
         self.heads
     }
 
+    /// The names of the events that it skipped as unknown.
+    ///
+    /// # Errors
+    /// [`SqliteError`] when they can't be read.
+    pub fn skipped(&self) -> Result<Vec<String>, SqliteError> {
+        system::skipped(self.db.conn())
+    }
+
     /// Runs `act` in one write transaction; if it fails, nothing of it has happened.
     ///
     /// # Errors

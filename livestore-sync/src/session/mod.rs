@@ -340,6 +340,11 @@ impl Session {
         (!empty).then_some(Journal { author, acknowledged, commits, documents })
     }
 
+    /// Whether the leader has everything of this session: [`Session::journal`] would be `None`, and nothing adopted waits.
+    pub fn is_settled(&self) -> bool {
+        self.pending.is_empty() && self.parked.is_empty() && self.documents.is_empty()
+    }
+
     /// About how large [`Session::journal`]'s commits are, at most; costs nothing.
     pub fn unacknowledged_bytes(&self) -> usize {
         self.pending.bytes()

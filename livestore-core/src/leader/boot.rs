@@ -1,0 +1,128 @@
+//! Opening the two databases: the log as it is, the state brought to the log's head or rebuilt.
+//!
+//! A state is good if it opens, is of this schema, knows every event it once skipped, and its heads (hash included) are
+//! in the log. Anything else is rebuilt from the log, in chunks whose head is written with their rows, so an
+//! interrupted rebuild goes on where it was.
+
+use livestore_sync::{Head, Lane, PerLane};
+
+use super::LeaderConfig;
+use crate::{
+    eventlog::{EventLog, LogError},
+    link::OpenFailure,
+    platform::{Durability, Storage},
+    schema::SchemaDef,
+    sqlite::{Db, SqliteError},
+    state::{State, Unit},
+    store::BootWarning,
+};
+
+/// The log's file.
+const LOG: &str = "eventlog.db";
+/// Bytes of arguments folded in one transaction.
+const CHUNK: usize = 1 << 20;
+
+/// Both databases, in agreement.
+pub(super) struct Booted {
+    pub(super) log: EventLog,
+    pub(super) state: State,
+    pub(super) warnings: Vec<BootWarning>,
+}
+
+/// Opens both; `progress` hears how far folding has come: events done, events in all.
+pub(super) fn boot(
+    config: &LeaderConfig,
+    schema: &'static SchemaDef,
+    storage: &Storage,
+    progress: impl Fn(u64, u64),
+) -> Result<Booted, OpenFailure> {
+    let file = storage.label(LOG);
+    let conn = storage
+        .open_database(LOG, Durability::Log)
+        .map_err(|source| LogError::at_open(&file, source))
+        .map_err(log_failure)?;
+    let log = EventLog::open(conn, &file).map_err(log_failure)?;
+
+    let mut warnings = Vec::new();
+    let name = state_file(config.schema);
+    let (mut state, problem) = open_state(storage, &name, schema, &log)?;
+    let is_first = log.heads() == PerLane::default();
+    if let Some(reason) = problem.filter(|_| !is_first) {
+        tracing::warn!(store = %config.store, %reason, "rebuilding the state from the log");
+        warnings.push(BootWarning::StateRebuilt { reason });
+    }
+    fold(&log, &mut state, progress)?;
+    let names = state.skipped().map_err(storage_failure)?;
+    if !names.is_empty() {
+        warnings.push(BootWarning::UnknownEvents { names });
+    }
+    Ok(Booted { log, state, warnings })
+}
+
+/// The name of a schema's state file.
+pub(super) fn state_file(schema: u64) -> String {
+    format!("state-{schema:016x}.db")
+}
+
+/// Opens the state; a bad one is replaced by an empty one, with what was wrong.
+fn open_state(
+    storage: &Storage,
+    name: &str,
+    schema: &'static SchemaDef,
+    log: &EventLog,
+) -> Result<(State, Option<String>), OpenFailure> {
+    let db = match connect_state(storage, name) {
+        Ok(db) => db,
+        // Not a database at all: a state is disposable, and what was wrong is reported.
+        Err(error) if error.is_damage() => {
+            storage.delete_database(name).map_err(storage_failure)?;
+            let db = connect_state(storage, name).map_err(storage_failure)?;
+            let state = State::create(db, schema).map_err(storage_failure)?;
+            return Ok((state, Some(error.to_string())));
+        }
+        Err(error) => return Err(storage_failure(error)),
+    };
+    let (state, problem) = State::open_or_create(db, schema).map_err(storage_failure)?;
+    for lane in Lane::ALL {
+        let head = state.heads()[lane];
+        if !log.contains(lane, head).map_err(log_failure)? {
+            let problem = format!("its {lane:?} head {head} is not in the log");
+            let state = State::create(state.into_db(), schema).map_err(storage_failure)?;
+            return Ok((state, Some(problem)));
+        }
+    }
+    Ok((state, problem.map(|problem| problem.to_string())))
+}
+
+fn connect_state(storage: &Storage, name: &str) -> Result<Db, SqliteError> {
+    Db::new(storage.open_database(name, Durability::State)?)
+}
+
+fn storage_failure(error: impl std::fmt::Display) -> OpenFailure {
+    OpenFailure::Storage(error.to_string())
+}
+
+/// Applies what the log has and the state has not.
+pub(super) fn fold(
+    log: &EventLog,
+    state: &mut State,
+    progress: impl Fn(u64, u64),
+) -> Result<(), OpenFailure> {
+    let count = |heads: PerLane<Head>| heads.synced.number + heads.client_only.number;
+    let total = count(log.heads());
+    for lane in Lane::ALL {
+        loop {
+            let commits = log.read(lane, state.heads()[lane], CHUNK).map_err(log_failure)?;
+            if commits.is_empty() {
+                break;
+            }
+            progress(count(state.heads()), total);
+            state.replay(&commits, Unit::Event).map_err(storage_failure)?;
+        }
+    }
+    Ok(())
+}
+
+pub(super) fn log_failure(error: LogError) -> OpenFailure {
+    OpenFailure::Log(error.to_string())
+}

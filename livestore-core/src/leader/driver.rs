@@ -1,0 +1,183 @@
+//! Driving the leader machine: its reads come from the two databases, its groups go into them.
+
+use std::{sync::Arc, time::Duration};
+
+use livestore_sync::{
+    Commit, Document, Head, Lane, Leader, LeaderConfig as MachineConfig, LeaderStorage, Outgoing,
+    Refused, SessionId, ToLeader,
+};
+
+use super::{
+    LeaderConfig,
+    boot::{Booted, boot, fold},
+};
+use crate::{
+    eventlog::{Append, EventLog, LogError},
+    link::{LeaderReport, OpenFailure},
+    platform::Storage,
+    schema::SchemaDef,
+    sqlite::SqliteError,
+    state::{ApplyError, State},
+    store::{BootWarning, StorageMode},
+};
+
+/// The machine and its databases.
+#[derive(Debug)]
+pub(super) struct Driver {
+    machine: Leader,
+    databases: Databases,
+    mode: StorageMode,
+    warnings: Vec<BootWarning>,
+}
+
+#[derive(Debug)]
+struct Databases {
+    log: EventLog,
+    state: State,
+}
+
+/// Why a group was not written.
+#[derive(Debug, thiserror::Error)]
+enum NotWritten {
+    #[error(transparent)]
+    Log(#[from] LogError),
+    #[error("the state could not be written: {0}")]
+    State(#[from] SqliteError),
+    #[error("{0}")]
+    Behind(OpenFailure),
+}
+
+impl Driver {
+    /// Opens the databases and starts the machine.
+    pub(super) fn open(
+        config: &LeaderConfig,
+        schema: &'static SchemaDef,
+        storage: &Storage,
+        progress: impl Fn(u64, u64),
+    ) -> Result<Self, OpenFailure> {
+        let Booted { log, state, warnings } = boot(config, schema, storage, progress)?;
+        let machine =
+            Leader::new(MachineConfig::new(config.client, config.schema, log.fence(), log.heads()));
+        let mode = StorageMode::of(&storage.mode());
+        Ok(Self { machine, databases: Databases { log, state }, mode, warnings })
+    }
+
+    /// How the opening went, for sessions.
+    pub(super) fn serving(&self) -> LeaderReport {
+        LeaderReport::Serving { mode: self.mode.clone(), warnings: self.warnings.clone() }
+    }
+
+    /// Takes a session's message.
+    pub(super) fn receive(&mut self, now: Duration, message: ToLeader) {
+        if let Err(error) = self.machine.receive(now, message, &self.databases) {
+            // The message counts as lost; its sender asks again.
+            tracing::warn!(%error, "the leader could not read");
+        }
+    }
+
+    /// The next message to send.
+    pub(super) fn poll_send(&mut self) -> Option<Outgoing> {
+        self.machine.poll_send()
+    }
+
+    /// When to call [`write_group`](Self::write_group) again though nothing has arrived.
+    pub(super) fn poll_timeout(&self) -> Option<Duration> {
+        self.machine.poll_timeout()
+    }
+
+    /// Writes what waits, as one group; false if nothing does.
+    pub(super) fn write_group(&mut self, now: Duration) -> bool {
+        let Some(group) = self.machine.next_group(now) else { return false };
+        let append = Append { last: group.last, documents: group.documents, ..Append::default() };
+        let written = self.databases.write(group.commits, append);
+        let outcome = written.map_err(|error| {
+            tracing::error!(%error, "a group was not written; it will be tried again");
+            Arc::from(error.to_string())
+        });
+        self.machine.finish(now, outcome);
+        true
+    }
+}
+
+impl Databases {
+    /// Applies the commits to the state, writes the log, commits the state. What fails deterministically is refused.
+    fn write(
+        &mut self,
+        commits: Vec<Commit>,
+        mut append: Append,
+    ) -> Result<Vec<Refused>, NotWritten> {
+        if self.state.heads() != self.log.heads() {
+            // The state's own commit failed after the log's.
+            fold(&self.log, &mut self.state, |_, _| {}).map_err(NotWritten::Behind)?;
+        }
+        let Self { log, state } = self;
+        let mut refused = Vec::new();
+        let mut logged = false;
+        let done = state.transaction(|state| -> Result<(), NotWritten> {
+            for commit in commits {
+                match state.apply(&commit) {
+                    Ok(_) => append.commits.push(commit),
+                    Err(ApplyError::Storage(error)) => return Err(error.into()),
+                    Err(error) => {
+                        let reason = error.to_string();
+                        tracing::warn!(id = %commit.id(), reason, "a commit goes to quarantine");
+                        refused.push(Refused { id: commit.id(), reason: reason.as_str().into() });
+                        append.quarantined.push((commit, reason));
+                    }
+                }
+            }
+            log.append(&append)?;
+            logged = true;
+            Ok(())
+        });
+        match done {
+            Err(error) if !logged => Err(error),
+            // The log has it, so it is accepted; the next group folds it into the state first.
+            Err(error) => {
+                tracing::error!(%error, "the state is behind the log");
+                Ok(refused)
+            }
+            Ok(()) => Ok(refused),
+        }
+    }
+}
+
+impl LeaderStorage for Databases {
+    type Error = NotRead;
+
+    fn last_n(&self, author: SessionId) -> Result<u64, NotRead> {
+        Ok(self.log.last_n(author))
+    }
+
+    fn holds(&self, lane: Lane, head: Head) -> Result<bool, NotRead> {
+        Ok(self.log.contains(lane, head)?)
+    }
+
+    fn tail(&self, lane: Lane, head: Head, max_bytes: usize) -> Result<Vec<Commit>, NotRead> {
+        Ok(self.log.read(lane, head, max_bytes)?)
+    }
+
+    fn refused(&self, author: SessionId, from: u64) -> Result<Vec<Refused>, NotRead> {
+        Ok(self.log.refused(author, from)?)
+    }
+
+    fn documents(&self, session: SessionId) -> Result<Vec<Document>, NotRead> {
+        Ok(self.log.documents(session.tab)?)
+    }
+
+    fn snapshot(&self) -> Result<Option<Arc<[u8]>>, NotRead> {
+        if self.state.heads() != self.log.heads() {
+            return Ok(None);
+        }
+        Ok(Some(self.state.to_bytes()?.into()))
+    }
+}
+
+/// Why the machine could not read.
+#[derive(Debug, thiserror::Error)]
+enum NotRead {
+    #[error(transparent)]
+    Log(#[from] LogError),
+    #[error(transparent)]
+    State(#[from] SqliteError),
+}

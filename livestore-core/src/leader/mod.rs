@@ -1,0 +1,28 @@
+//! The leader: the one writer of a client's log and state.
+//!
+//! Runs on a thread of its own (a worker, a std thread) and drives the sync crate's leader machine. In reading order:
+//! `serve` is its life, `boot` brings the state to the log's head, `driver` writes groups, `posts` are its channels.
+//!
+//! Invariants:
+//! 1. It writes only while it holds the store's lock (in memory there is nothing to share).
+//! 2. Log first: a group's log transaction is committed before the state's, so the state is never ahead of a log that
+//!    survived. What the state lacks is folded in before the next group.
+//! 3. A session is told of a commit only after the log has it.
+
+mod boot;
+mod config;
+mod driver;
+mod posts;
+mod schema_set;
+mod serve;
+
+pub(crate) use config::LeaderConfig;
+pub use schema_set::SchemaSet;
+pub(crate) use serve::run;
+
+use crate::platform;
+
+/// Runs `app`; but in a worker that was started to lead, runs the leader of a store whose schema is one of `S`.
+pub fn launch<S: SchemaSet>(app: impl FnOnce()) {
+    platform::launch(app, run::<S>);
+}

@@ -1,0 +1,187 @@
+//! The leader's thread: wait for the lock, open, then take what arrives until told to stop.
+//!
+//! Everything that has arrived is taken before a group is written, so a burst of commits becomes one transaction.
+
+use std::{collections::BTreeMap, pin::pin, rc::Rc, time::Duration};
+
+use futures_channel::mpsc;
+use futures_util::{
+    FutureExt, StreamExt,
+    future::{Either, LocalBoxFuture, select},
+};
+use livestore_sync::{PROTOCOL, Recipients, SessionId, ToLeader};
+
+use super::{LeaderConfig, SchemaSet, driver::Driver, posts::Posts};
+use crate::{
+    link::{ForSession, FrameError, LeaderReport, OpenFailure, from_frame},
+    platform::{Channel, LeaderScope, Storage, StorageRefused, lock_exclusive, now_ms, sleep},
+};
+
+/// The longest the leader sleeps with nothing to do.
+const IDLE: Duration = Duration::from_secs(60);
+
+/// Runs the leader of a store whose schema is one of `S`: the entry that a worker or thread is started with.
+pub(crate) fn run<S: SchemaSet>(scope: LeaderScope) -> LocalBoxFuture<'static, ()> {
+    async move {
+        let config: LeaderConfig = match postcard::from_bytes(scope.config()) {
+            Ok(config) => config,
+            Err(error) => {
+                return tracing::error!(%error, "the leader's configuration is unreadable");
+            }
+        };
+        let serving = pin!(lead::<S>(&scope, &config));
+        let stopped = pin!(scope.stopped());
+        // Until it serves, nothing is lost by dropping it; `serve` itself watches for the stop and drains.
+        match select(serving, stopped).await {
+            Either::Left((Ok(mut serving), stopped)) => serving.serve(stopped).await,
+            Either::Left((Err(failure), _)) => report_failure(&config, failure),
+            Either::Right(_) => {}
+        }
+    }
+    .boxed_local()
+}
+
+fn report_failure(config: &LeaderConfig, failure: OpenFailure) {
+    tracing::warn!(store = %config.store, %failure, "the leader can't serve");
+    let names = config.channels();
+    let posts = Posts::new(names);
+    posts.to_sessions(&[config.starter], &ForSession::Report(LeaderReport::Failed(failure)));
+}
+
+/// Becomes the leader and opens the store.
+async fn lead<S: SchemaSet>(
+    scope: &LeaderScope,
+    config: &LeaderConfig,
+) -> Result<Serving, OpenFailure> {
+    let schema = S::find(config.schema)
+        .ok_or_else(|| OpenFailure::UnknownSchema(config.schema_name.clone()))?;
+    let posts = Rc::new(Posts::new(config.channels()));
+    let (lock, storage) = match &config.place {
+        None => (None, Storage::in_memory(StorageRefused::Wished)),
+        Some(_) if scope.is_inline() => {
+            let reason = "the leader runs in the page, which can't reach files".to_owned();
+            return Err(OpenFailure::Unavailable(reason));
+        }
+        Some(place) => {
+            let lock = lock_exclusive(&LeaderConfig::lock(place))
+                .await
+                .map_err(|e| OpenFailure::Unavailable(e.to_string()))?;
+            let storage = Storage::open(place).await.map_err(open_failure)?;
+            storage.reserve(2).await.map_err(open_failure)?;
+            (Some(lock), storage)
+        }
+    };
+    // Subscribed before the log is read: what sessions post meanwhile waits in the queue.
+    let (arrived, inbox) = mpsc::unbounded();
+    let channel = Channel::open(&posts.names().leader(), move |frame| {
+        // The leader is gone when nobody listens; then nobody needs the frame.
+        let _ = arrived.unbounded_send(frame);
+    })
+    .map_err(|error| OpenFailure::Unavailable(error.to_string()))?;
+    let progress = {
+        let posts = Rc::clone(&posts);
+        move |done, total| {
+            posts.to_all(&ForSession::Report(LeaderReport::Rebuilding { done, total }))
+        }
+    };
+    let driver = Driver::open(config, schema, &storage, progress)?;
+    posts.to_all(&ForSession::Report(driver.serving()));
+    Ok(Serving { driver, posts, inbox, sessions: BTreeMap::new(), _channel: channel, _lock: lock })
+}
+
+fn open_failure(refused: StorageRefused) -> OpenFailure {
+    match refused {
+        StorageRefused::Busy(holder) => OpenFailure::Held { holder },
+        StorageRefused::Damaged(_) | StorageRefused::Other(_) => {
+            OpenFailure::Storage(refused.to_string())
+        }
+        _ => OpenFailure::Unavailable(refused.to_string()),
+    }
+}
+
+/// A leader at work. The fields are dropped in order: the databases first, the lock last.
+struct Serving {
+    driver: Driver,
+    posts: Rc<Posts>,
+    inbox: mpsc::UnboundedReceiver<Vec<u8>>,
+    /// Sessions that were told how this leader was opened.
+    sessions: BTreeMap<SessionId, ()>,
+    _channel: Channel,
+    _lock: Option<crate::platform::LockGuard>,
+}
+
+impl Serving {
+    async fn serve(&mut self, mut stopped: impl Future<Output = ()> + Unpin) {
+        self.send();
+        loop {
+            let patience = self.driver.poll_timeout().map_or(IDLE, |due| due.saturating_sub(now()));
+            let wake = pin!(sleep(patience));
+            match select(select(self.inbox.next(), wake), &mut stopped).await {
+                Either::Left((Either::Left((Some(frame), _)), _)) => self.take(&frame),
+                Either::Left((Either::Left((None, _)), _)) | Either::Right(_) => break,
+                Either::Left((Either::Right(_), _)) => {}
+            }
+            self.work();
+        }
+        // What had arrived before the stop was accepted by somebody: it is written before the lock goes.
+        self.work();
+    }
+
+    /// Takes everything that has arrived, then writes until nothing waits.
+    fn work(&mut self) {
+        loop {
+            while let Ok(frame) = self.inbox.try_recv() {
+                self.take(&frame);
+            }
+            let wrote = self.driver.write_group(now());
+            self.send();
+            if !wrote {
+                return;
+            }
+        }
+    }
+
+    fn take(&mut self, frame: &[u8]) {
+        match from_frame::<ToLeader>(frame) {
+            Ok(message) => {
+                let from = message.from();
+                match &message {
+                    ToLeader::Leave { .. } => {
+                        self.sessions.remove(&from);
+                        self.posts.forget(from);
+                    }
+                    ToLeader::Attach(_) if self.sessions.insert(from, ()).is_none() => {
+                        self.posts.to_sessions(&[from], &ForSession::Report(self.driver.serving()));
+                    }
+                    _ => {}
+                }
+                self.driver.receive(now(), message);
+                self.send();
+            }
+            Err(FrameError::OtherProtocol(protocol)) => {
+                tracing::warn!(
+                    protocol,
+                    PROTOCOL,
+                    "a session of another version of livestore asks"
+                );
+                // The frame's header tells that session that this leader speaks another protocol.
+                self.posts.to_all(&ForSession::Report(self.driver.serving()));
+            }
+            Err(FrameError::Malformed(reason)) => tracing::warn!(%reason, "dropped a frame"),
+        }
+    }
+
+    fn send(&mut self) {
+        while let Some(outgoing) = self.driver.poll_send() {
+            let message = ForSession::Sync(outgoing.message);
+            match outgoing.to {
+                Recipients::Everyone => self.posts.to_all(&message),
+                Recipients::Sessions(sessions) => self.posts.to_sessions(&sessions, &message),
+            }
+        }
+    }
+}
+
+fn now() -> Duration {
+    Duration::from_millis(now_ms())
+}

@@ -1,0 +1,420 @@
+//! [`AnyStore`]: a store without its schema's type. Everything but committing works on it.
+
+use std::{
+    collections::BTreeSet,
+    fmt,
+    sync::{
+        Arc, Mutex, Weak,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use livestore_sync::{SessionId, StoreId, ToSession};
+
+use super::{
+    callbacks::{Callbacks, Subscription},
+    connection::{Connection, locked},
+    document::Document,
+    engine::Engine,
+    error::{CommitError, StoreError},
+    gate::{Gate, Inside, Reentered},
+    live_query::LiveQuery,
+    local::{self, LocalSubscription},
+    open::{Opening, Starter, encode_journal},
+    persisted::Receipt,
+    rounds::Rounds,
+    status::{BootWarning, Durability, LeaderStatus, StorageMode},
+};
+use crate::{
+    graph::NodeId,
+    platform::{Adopted, now_ms},
+    query::IntoQuery,
+    schema::{ClientDocument, EncodedCommit},
+};
+
+/// A handle to an open store, whatever its schema: queries, documents, statuses. Clones are cheap and equal.
+#[derive(Clone)]
+pub struct AnyStore(pub(super) Arc<Shared>);
+
+/// An [`AnyStore`] that does not keep the store open.
+#[derive(Clone, Debug)]
+pub struct WeakStore(Weak<Shared>);
+
+/// How the framework wants observers to be told: it calls what it is given, once.
+pub type NotifyWithin = fn(&mut dyn FnMut());
+
+/// What all handles of a store share.
+#[derive(Debug)]
+pub(super) struct Shared {
+    /// The schema's type, for messages.
+    pub(super) schema: &'static str,
+    pub(super) id: StoreId,
+    pub(super) session: SessionId,
+    pub(super) engine: Gate<Engine>,
+    pub(super) connection: Connection,
+    pub(super) queries: Callbacks<NodeId>,
+    pub(super) statuses: Callbacks<()>,
+    pub(super) status: Mutex<Status>,
+    /// Set with every change of `status` until it has been told.
+    pub(super) status_changed: AtomicBool,
+    /// Journals of dead sessions whose commits the leader does not have yet.
+    pub(super) adopted: Mutex<Vec<Adopted>>,
+    pub(super) opening: Mutex<Option<Opening>>,
+    pub(super) starter: Starter,
+    pub(super) rounds: Rounds,
+    pub(super) notify_within: NotifyWithin,
+}
+
+/// What the store says about itself; compared after every change, so that only changes are told.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) struct Status {
+    pub(super) mode: StorageMode,
+    /// Whether the platform has promised to keep the data.
+    pub(super) protected: bool,
+    pub(super) durability: Durability,
+    pub(super) leader: LeaderStatus,
+    pub(super) pending: usize,
+    pub(super) warnings: Vec<BootWarning>,
+}
+
+impl Status {
+    pub(super) fn new(mode: StorageMode) -> Self {
+        Self {
+            mode,
+            protected: false,
+            durability: Durability::Safe,
+            leader: LeaderStatus::Attaching,
+            pending: 0,
+            warnings: Vec::new(),
+        }
+    }
+
+    /// The mode with the page's share of it: the leader's worker can't ask for protection.
+    fn shown_mode(&self) -> StorageMode {
+        match &self.mode {
+            StorageMode::Persisted { protected } => {
+                StorageMode::Persisted { protected: *protected || self.protected }
+            }
+            memory @ StorageMode::InMemory { .. } => memory.clone(),
+        }
+    }
+}
+
+impl fmt::Debug for AnyStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AnyStore")
+            .field("id", &self.0.id)
+            .field("session", &self.0.session)
+            .finish()
+    }
+}
+
+impl PartialEq for AnyStore {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl Eq for AnyStore {}
+
+impl AnyStore {
+    /// The store's id.
+    pub fn id(&self) -> &StoreId {
+        &self.0.id
+    }
+
+    /// This opening of the store: the author of its commits.
+    pub fn session(&self) -> SessionId {
+        self.0.session
+    }
+
+    /// Runs a query once, on the state as it is now.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the query fails, or when called from inside the store.
+    pub fn query<Q: IntoQuery>(&self, query: Q) -> Result<Q::Output, StoreError> {
+        let query = query.into_query();
+        let engine = self.0.enter()?;
+        Ok(query.run(engine.state.db().conn())?)
+    }
+
+    /// Follows a query: its value is kept up to date while the handle exists. Equal queries share one value.
+    ///
+    /// # Panics
+    /// Called from inside one of the store's own materializers or computed functions.
+    pub fn live<Q: IntoQuery>(&self, query: Q) -> LiveQuery<Q::Output>
+    where
+        Q::Output: PartialEq + Send + Sync + 'static,
+    {
+        let query = query.into_query();
+        let observed = match self.0.enter() {
+            Ok(mut engine) => engine.observe(&query),
+            Err(error) => panic!("{error}"),
+        };
+        LiveQuery::new(self, observed.expect("BUG: the node was made by this store's own graph"))
+    }
+
+    /// Calls `changed` with a query's value now, and after every refresh that changed it, until the subscription is
+    /// dropped. A value that the query fails to give is not told; follow [`live`](Self::live) to see errors.
+    pub fn subscribe<Q: IntoQuery>(
+        &self,
+        query: Q,
+        changed: impl Fn(&Q::Output) + Send + Sync + 'static,
+    ) -> Subscription
+    where
+        Q::Output: PartialEq + Send + Sync + 'static,
+    {
+        let live = self.live(query);
+        let tell = {
+            let live = live.clone();
+            move || {
+                if let Ok(value) = live.value() {
+                    changed(&value);
+                }
+            }
+        };
+        tell();
+        live.on_change(tell)
+    }
+
+    /// Like [`subscribe`](Self::subscribe) for a callback that may not leave this thread. In a browser there is no
+    /// other. Natively, changes that arrive on another thread are told when this thread next commits or calls
+    /// [`deliver_local`](Self::deliver_local).
+    pub fn subscribe_local<Q: IntoQuery>(
+        &self,
+        query: Q,
+        changed: impl Fn(&Q::Output) + 'static,
+    ) -> LocalSubscription
+    where
+        Q::Output: PartialEq + Send + Sync + 'static,
+    {
+        let live = self.live(query);
+        let tell = {
+            let live = live.clone();
+            move || {
+                if let Ok(value) = live.value() {
+                    changed(&value);
+                }
+            }
+        };
+        tell();
+        LocalSubscription::new(tell, |changed| live.on_change(changed))
+    }
+
+    /// Runs the callbacks of [`subscribe_local`](Self::subscribe_local) that wait for this thread.
+    pub fn deliver_local(&self) {
+        local::deliver();
+    }
+
+    /// A client document of this store.
+    ///
+    /// # Errors
+    /// [`StoreError::UnknownDocument`] when the schema does not list it.
+    pub fn document<D: ClientDocument>(&self) -> Result<Document<D>, StoreError> {
+        let mut engine = self.0.enter()?;
+        if !engine.documents.has(D::DEF) {
+            return Err(StoreError::UnknownDocument {
+                schema: self.0.schema,
+                document: D::DEF.name,
+            });
+        }
+        let (signal, observer) = engine.document::<D>()?;
+        drop(engine);
+        Ok(Document::new(self.clone(), signal, LiveQuery::new(self, observer)))
+    }
+
+    /// Makes several commits and document changes look like one: queries are refreshed once, after `changes`.
+    pub fn batch<R>(&self, changes: impl FnOnce() -> R) -> R {
+        self.0.batch(changes)
+    }
+
+    /// Commits encoded events; [`Store::commit`](super::Store::commit) is how apps do it.
+    pub(super) fn commit(&self, events: EncodedCommit) -> Result<Receipt, CommitError> {
+        let mut engine = self.0.enter()?;
+        let last = engine.commit(events)?;
+        self.0.flush(&mut engine);
+        drop(engine);
+        self.0.settle();
+        local::deliver();
+        Ok(Receipt::new(self.clone(), last))
+    }
+
+    /// Where the store keeps its data.
+    pub fn storage_mode(&self) -> StorageMode {
+        self.0.status().shown_mode()
+    }
+
+    /// Whether this session's commits would survive the end of the page now.
+    pub fn durability(&self) -> Durability {
+        self.0.status().durability
+    }
+
+    /// Who persists this session's commits.
+    pub fn leader_status(&self) -> LeaderStatus {
+        self.0.status().leader
+    }
+
+    /// How many of this session's events the leader has not persisted yet.
+    pub fn pending(&self) -> usize {
+        self.0.status().pending
+    }
+
+    /// What opening mended or worked around.
+    pub fn boot_warnings(&self) -> Vec<BootWarning> {
+        self.0.status().warnings
+    }
+
+    /// Calls `changed` whenever the storage mode, the durability, the leader's status, the number of pending events or
+    /// the warnings have changed.
+    pub fn on_status(&self, changed: impl Fn() + Send + Sync + 'static) -> Subscription {
+        Subscription::new(&self.0, |store| &store.statuses, (), Arc::new(changed))
+    }
+
+    /// A handle that does not keep the store open.
+    pub fn downgrade(&self) -> WeakStore {
+        WeakStore(Arc::downgrade(&self.0))
+    }
+
+    /// Takes no more commits, waits until the leader has everything, at most `patience`, and closes the store. What the
+    /// leader does not have by then is journaled where there is a journal.
+    pub async fn shutdown(&self, patience: Duration) {
+        self.0.shutdown(patience).await;
+    }
+}
+
+impl WeakStore {
+    /// The store, if anybody still has it open.
+    pub fn upgrade(&self) -> Option<AnyStore> {
+        self.0.upgrade().map(AnyStore)
+    }
+}
+
+impl Shared {
+    pub(super) fn enter(&self) -> Result<Inside<'_, Engine>, Reentered> {
+        self.engine.enter()
+    }
+
+    /// Takes a message of the leader.
+    pub(super) fn receive(&self, message: ToSession) {
+        self.act(|engine| engine.receive(now(), message));
+    }
+
+    /// Looks at the machine's time-outs.
+    pub(super) fn tick(&self) {
+        self.act(|_engine| ());
+    }
+
+    /// Changes the engine from outside of it, sends what that makes to send, and settles.
+    fn act(&self, change: impl FnOnce(&mut Engine)) {
+        match self.enter() {
+            Ok(mut engine) => {
+                change(&mut engine);
+                self.flush(&mut engine);
+            }
+            // Frames and timers never arrive on a thread that is inside the engine.
+            Err(error) => {
+                return tracing::error!(%error, "BUG: the platform called back into the engine");
+            }
+        }
+        self.settle();
+    }
+
+    /// Sends what the machine has to send, and notes how it stands.
+    pub(super) fn flush(&self, engine: &mut Engine) {
+        let now = now();
+        while let Some(message) = engine.poll_send(now) {
+            self.connection.post(&message);
+        }
+        self.keep_journal(engine);
+        self.note_progress(engine);
+        let durability =
+            match self.connection.journal.make_room(engine.session.unacknowledged_bytes()) {
+                true => Durability::Safe,
+                false => Durability::AtRisk,
+            };
+        self.update_status(|status| {
+            status.pending = engine.pending();
+            status.leader = LeaderStatus::of(engine.session.status(now));
+            status.durability = durability;
+        });
+    }
+
+    /// Forgets journals that are not needed any more. A hidden page may end without another word, so there every
+    /// commit is journaled at once.
+    fn keep_journal(&self, engine: &Engine) {
+        if engine.session.is_settled() {
+            self.connection.journal.clear();
+        } else if self.connection.journal.is_page_hidden()
+            && let Some(bytes) = engine.session.journal().as_ref().and_then(encode_journal)
+            && let Err(error) = self.connection.journal.write(&bytes)
+        {
+            tracing::warn!(%error, "commits are at risk until the leader has them");
+        }
+        let mut adopted = locked(&self.adopted);
+        if !adopted.is_empty() {
+            let waiting: BTreeSet<SessionId> = engine.session.adopted().collect();
+            for journal in std::mem::take(&mut *adopted) {
+                if waiting.contains(&journal.session()) {
+                    adopted.push(journal);
+                } else {
+                    journal.forget();
+                }
+            }
+        }
+    }
+
+    pub(super) fn status(&self) -> Status {
+        locked(&self.status).clone()
+    }
+
+    /// Changes the status; if it is another one then, that is told in the next round.
+    pub(super) fn update_status(&self, change: impl FnOnce(&mut Status)) {
+        let mut current = locked(&self.status);
+        let before = current.clone();
+        change(&mut current);
+        if *current != before {
+            self.connection.warn_on_leaving(current.durability == Durability::AtRisk);
+            self.status_changed.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// Refreshes the graph and tells who follows what changed; again while observers commit.
+    pub(super) fn settle(&self) {
+        let settled = self.rounds.settle(|| {
+            let changed = match self.enter() {
+                Ok(mut engine) => engine.refresh(),
+                // A materializer or computed function asked for it: who runs it settles afterwards.
+                Err(Reentered) => return,
+            };
+            let status_changed = self.status_changed.swap(false, Ordering::Relaxed);
+            if changed.is_empty() && !status_changed {
+                return;
+            }
+            (self.notify_within)(&mut || {
+                self.queries.call(&changed);
+                if status_changed {
+                    self.statuses.call(&[()]);
+                }
+            });
+        });
+        if !settled {
+            tracing::error!(
+                store = %self.id,
+                "observers commit on every change: gave up after 1000 rounds; make the commit depend on a value that settles"
+            );
+        }
+    }
+
+    pub(super) fn batch<R>(&self, f: impl FnOnce() -> R) -> R {
+        let batch = self.rounds.batch();
+        let result = f();
+        drop(batch);
+        self.settle();
+        result
+    }
+}
+
+pub(super) fn now() -> Duration {
+    Duration::from_millis(now_ms())
+}

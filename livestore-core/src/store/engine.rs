@@ -1,0 +1,207 @@
+//! The engine: a session's state, its sync machine and its graph, which change together under one lock.
+//!
+//! Two flows end here. Local: [`Engine::commit`]. From the leader: [`Engine::receive`]. Both end in the same "what
+//! changed", which marks the graph; the caller then runs one refresh for all of it.
+//!
+//! Invariants:
+//! 1. The state is the fold of the log up to the machine's upstream, then of the pending commits that have an effect.
+//! 2. `effects` has one entry per pending commit of a lane, in the same order.
+//!
+//! Deliberately not here: telling observers (that is done without the lock), channels, timers.
+
+use std::{sync::Arc, time::Duration};
+
+use livestore_sync::{
+    Commit, Document, Event, EventId, Journal, Outcome, Session, SessionConfig, Settled, ToLeader,
+    ToSession,
+};
+
+use super::{
+    documents::Documents,
+    effects::Effects,
+    error::{CommitError, OpenError},
+    receipt::Receipts,
+};
+use crate::{
+    graph::NodeId,
+    live::{Live, Observer, Signal},
+    query::{Query, QueryError},
+    schema::{ClientDocument, EncodeError, EncodedCommit, SchemaDef},
+    sqlite::Db,
+    state::{ApplyError, State},
+};
+
+/// A session's inside.
+#[derive(Debug)]
+pub(super) struct Engine {
+    pub(super) session: Session,
+    pub(super) state: State,
+    pub(super) live: Live,
+    pub(super) documents: Documents,
+    pub(super) receipts: Receipts,
+    pub(super) effects: Effects,
+    config: SessionConfig,
+    closing: bool,
+    closed: bool,
+}
+
+impl Engine {
+    /// A session without state.
+    pub(super) fn new(
+        store: &str,
+        schema: &'static SchemaDef,
+        config: SessionConfig,
+        now: Duration,
+    ) -> Result<Self, OpenError> {
+        let state = Db::open_in_memory()
+            .map_err(|error| error.to_string())
+            .and_then(|db| State::create(db, schema).map_err(|error| error.to_string()))
+            .map_err(|reason| OpenError::Session { store: store.to_owned(), reason })?;
+        Ok(Self {
+            session: Session::new(config.clone(), now),
+            state,
+            live: Live::new(),
+            documents: Documents::new(schema, config.id.tab),
+            receipts: Receipts::default(),
+            effects: Effects::default(),
+            config,
+            closing: false,
+            closed: false,
+        })
+    }
+
+    /// Applies events, all or none, and queues them for the leader. Returns the last one's id.
+    pub(super) fn commit(&mut self, encoded: EncodedCommit) -> Result<EventId, CommitError> {
+        self.check_open()?;
+        let commit = self.number(encoded)?;
+        let last = commit.last_id();
+        let applied = self.state.apply(&commit).map_err(|error| refusal(&commit, error))?;
+        self.effects.push(&commit, applied.undo, true);
+        self.live.invalidate(&applied.changes);
+        self.session.commit(commit).map_err(|error| CommitError::State(error.to_string()))?;
+        Ok(last)
+    }
+
+    fn number(&self, encoded: EncodedCommit) -> Result<Commit, CommitError> {
+        let lane = encoded.lane().ok_or(CommitError::Encode(EncodeError::Empty))?;
+        let mut n = self.session.next_n();
+        let mut events = Vec::with_capacity(encoded.events().len());
+        for event in encoded.into_events() {
+            let id = EventId { client: self.config.client, session: self.config.id, n };
+            events.push(Event { id, name: event.name.into(), args: event.args });
+            n = n.saturating_add(1);
+        }
+        Commit::new(lane, events).map_err(|error| CommitError::State(error.to_string()))
+    }
+
+    /// Takes a leader's message and brings the state to where it says.
+    pub(super) fn receive(&mut self, now: Duration, message: ToSession) {
+        match self.session.receive(now, message) {
+            Ok(works) => works.into_iter().for_each(|work| self.execute(now, work)),
+            Err(error) => {
+                tracing::error!(%error, "a leader's message contradicts this session's commits")
+            }
+        }
+        while let Some(Settled { last, outcome }) = self.session.poll_settled() {
+            if last.session == self.config.id {
+                let refused = match outcome {
+                    Outcome::Persisted => None,
+                    Outcome::Refused { reason } => Some(reason),
+                };
+                self.receipts.settle(last.n.get(), refused);
+            }
+        }
+    }
+
+    /// The next message for the leader.
+    pub(super) fn poll_send(&mut self, now: Duration) -> Option<ToLeader> {
+        self.session.poll_send(now)
+    }
+
+    /// Takes a dead session's journal.
+    pub(super) fn adopt(&mut self, now: Duration, journal: Journal) {
+        match self.session.adopt(now, journal) {
+            Ok(documents) => {
+                for document in &documents {
+                    self.documents.arrive(&mut self.live, document);
+                }
+            }
+            Err(error) => tracing::warn!(%error, "a journal can't be adopted"),
+        }
+    }
+
+    /// A document's signal, and an observer of it.
+    pub(super) fn document<D: ClientDocument>(
+        &mut self,
+    ) -> Result<(Signal<D>, Observer<D>), QueryError> {
+        let signal = self.documents.signal::<D>(&mut self.live);
+        let observer = self.live.observe(&signal, self.state.db())?;
+        Ok((signal, observer))
+    }
+
+    /// A signal's value, with what a batch that is under way has set.
+    pub(super) fn read_signal<T: Send + Sync + 'static>(
+        &mut self,
+        signal: &Signal<T>,
+    ) -> Option<Arc<T>> {
+        self.live.read(signal, self.state.db()).ok()
+    }
+
+    /// Sets a document here at once, and queues it for the leader.
+    pub(super) fn set_document<D: ClientDocument>(
+        &mut self,
+        signal: &Signal<D>,
+        value: D,
+        document: Document,
+    ) -> Result<(), QueryError> {
+        self.live.set(signal, value)?;
+        self.documents.note(D::DEF, &document);
+        self.session.set_document(document);
+        Ok(())
+    }
+
+    /// Follows a query.
+    pub(super) fn observe<T: PartialEq + Send + Sync + 'static>(
+        &mut self,
+        query: &Query<T>,
+    ) -> Result<Observer<T>, QueryError> {
+        let node = self.live.query_node(query);
+        self.live.observe(&node, self.state.db())
+    }
+
+    /// Brings every followed value up to date; says which changed.
+    pub(super) fn refresh(&mut self) -> Vec<NodeId> {
+        self.live.refresh(self.state.db()).changed
+    }
+
+    /// How many events the leader has not persisted yet.
+    pub(super) fn pending(&self) -> usize {
+        self.session.pending().map(|commit| commit.events().len()).sum()
+    }
+
+    /// Whether commits are taken.
+    pub(super) fn check_open(&self) -> Result<(), CommitError> {
+        if self.closing || !self.session.is_open() { Err(CommitError::Closed) } else { Ok(()) }
+    }
+
+    /// Takes no more commits.
+    pub(super) fn stop_taking(&mut self) {
+        self.closing = true;
+    }
+
+    /// Ends: receipts that wait are told. False if it had ended before.
+    pub(super) fn close(&mut self) -> bool {
+        self.closing = true;
+        self.receipts.close();
+        !std::mem::replace(&mut self.closed, true)
+    }
+}
+
+fn refusal(commit: &Commit, error: ApplyError) -> CommitError {
+    match error {
+        ApplyError::Event(failed) => {
+            CommitError::Materialize { event: failed.name.to_string(), source: failed.error }
+        }
+        ApplyError::Storage(error) => CommitError::State(format!("{}: {error}", commit.id())),
+    }
+}

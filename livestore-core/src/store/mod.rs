@@ -1,0 +1,45 @@
+//! [`Store`]: what apps hold. It ties the state, the graph and the sync machine of one session together.
+//!
+//! In reading order: `typed` is what an app sees, `any` the same without the schema's type, `engine` what changes under
+//! the lock, `merge` how a leader's word is executed, `rounds` and `callbacks` how observers are told without the lock,
+//! `open`, `connection` and `close` the life of it all.
+//!
+//! Invariants:
+//! 1. A commit is synchronous: it never awaits, and after an error log, state and graph are as before.
+//! 2. One commit, batch or merge makes one refresh; observers see all of it or nothing.
+//! 3. Under the lock run materializers and `computed` functions, and no other code of the app; from them the store
+//!    answers with a typed error.
+
+mod any;
+mod callbacks;
+mod close;
+mod connection;
+mod document;
+mod documents;
+mod effects;
+mod engine;
+mod error;
+mod gate;
+mod live_query;
+mod local;
+mod merge;
+mod open;
+mod options;
+mod persisted;
+mod receipt;
+mod rounds;
+mod status;
+mod typed;
+
+pub use any::{AnyStore, NotifyWithin, WeakStore};
+pub use callbacks::Subscription;
+pub use document::Document;
+pub use error::{CommitError, OpenError, StoreError};
+pub use gate::Reentered;
+pub use live_query::LiveQuery;
+pub use local::LocalSubscription;
+pub use options::StoreOptions;
+pub use persisted::Receipt;
+pub use receipt::{NotConfirmed, NotPersisted};
+pub use status::{BootStatus, BootWarning, Durability, LeaderStatus, StorageMode};
+pub use typed::Store;

@@ -1,0 +1,327 @@
+//! Opening: ids, journals, a leader, and what it serves.
+//!
+//! If nothing can be persisted here (a private window, no OPFS, a full quota), the store opens in memory, for this
+//! session alone, and says so. Anything that is wrong with files that are there is an error instead: nothing that was
+//! stored is ever hidden behind an empty store.
+
+use std::{
+    any::type_name,
+    pin::pin,
+    sync::{Arc, Mutex, Weak, atomic::AtomicBool},
+    time::Duration,
+};
+
+use futures_channel::oneshot;
+use futures_util::future::{Either, select};
+use livestore_sync::{Journal as SessionJournal, SessionConfig, StoreId};
+
+use super::{
+    any::{AnyStore, Shared, Status, now},
+    callbacks::Callbacks,
+    connection::{Connection, Link, locked},
+    engine::Engine,
+    error::OpenError,
+    gate::Gate,
+    options::{OnBoot, Persistence, StoreOptions},
+    rounds::Rounds,
+    status::{BootStatus, BootWarning, LeaderStatus, StorageMode},
+};
+use crate::{
+    leader::{LeaderConfig, run},
+    link::{LeaderReport, OpenFailure, from_frame, to_frame},
+    platform::{
+        Journal, LeaderEntry, LeaderEvent, Persistence as Promise, SpawnLeader, StoragePlace,
+        adopt_journals, after, identify, request_persistence, spawn_leader,
+    },
+    schema::Schema,
+};
+
+/// How long to wait before starting a leader again that could not open its storage.
+const RETRY: Duration = Duration::from_secs(2);
+
+/// Somebody waits for the store to open.
+pub(super) struct Opening {
+    done: oneshot::Sender<Result<(), OpenFailure>>,
+    on_boot: Option<OnBoot>,
+}
+
+impl std::fmt::Debug for Opening {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Opening")
+    }
+}
+
+/// What starting a leader takes; kept to start another one.
+#[derive(Debug)]
+pub(super) struct Starter {
+    config: Mutex<LeaderConfig>,
+    entry: LeaderEntry,
+    retry: Mutex<Option<crate::platform::Timer>>,
+}
+
+/// Opens the store that `options` name.
+pub(super) async fn open<S: Schema>(options: StoreOptions<S>) -> Result<AnyStore, OpenError> {
+    let on_boot = options.on_boot.clone();
+    let tell = |status| {
+        if let Some(on_boot) = &on_boot {
+            on_boot(status);
+        }
+    };
+    tell(BootStatus::Loading);
+    let opened = open_quietly(options).await;
+    tell(match &opened {
+        Ok(_) => BootStatus::Ready,
+        Err(error) => BootStatus::Failed { error: error.to_string() },
+    });
+    opened
+}
+
+async fn open_quietly<S: Schema>(options: StoreOptions<S>) -> Result<AnyStore, OpenError> {
+    let schema = S::def()?;
+    let id: StoreId = options.id.parse()?;
+    let place = match &options.persistence {
+        Persistence::Memory => None,
+        Persistence::Files(directory) => {
+            let directory = directory.as_ref().map(|path| path.display().to_string());
+            Some(StoragePlace { store: id.clone(), directory })
+        }
+    };
+    let persisted = place.is_some();
+    let identity = identify(place.as_ref()).await;
+    let (client, session) = (identity.client(), identity.session());
+    let config = LeaderConfig {
+        store: id.clone(),
+        client,
+        starter: session,
+        schema_name: type_name::<S>().to_owned(),
+        schema: schema.hash(),
+        place,
+    };
+    let mut engine = Engine::new(
+        &options.id,
+        schema,
+        SessionConfig::new(client, session, schema.hash()),
+        now(),
+    )?;
+    let mut adopted = Vec::new();
+    if persisted {
+        for journal in adopt_journals(&id, session).await {
+            match journal.bytes().map_err(|e| e.to_string()).and_then(|bytes| decode_journal(bytes))
+            {
+                Ok(content) => {
+                    engine.adopt(now(), content);
+                    adopted.push(journal);
+                }
+                Err(error) => {
+                    tracing::warn!(session = %journal.session(), error, "a journal is unreadable; it stays")
+                }
+            }
+        }
+    }
+    let mode = StorageMode::InMemory { reason: None };
+    let shared = Arc::new_cyclic(|weak: &Weak<Shared>| {
+        let journal = Journal::open(&id, session);
+        journal.on_hide({
+            let weak = Weak::clone(weak);
+            move || weak.upgrade()?.journal_bytes()
+        });
+        Shared {
+            schema: type_name::<S>(),
+            id: id.clone(),
+            session,
+            engine: Gate::new(engine),
+            connection: Connection::new(identity, journal),
+            queries: Callbacks::default(),
+            statuses: Callbacks::default(),
+            status: Mutex::new(Status::new(mode)),
+            status_changed: AtomicBool::new(false),
+            adopted: Mutex::new(adopted),
+            opening: Mutex::new(None),
+            starter: Starter {
+                config: Mutex::new(config),
+                entry: run::<S>,
+                retry: Mutex::new(None),
+            },
+            rounds: Rounds::default(),
+            notify_within: options.notify_within,
+        }
+    });
+    boot(&shared, options.on_boot, persisted).await?;
+    Ok(AnyStore(shared))
+}
+
+/// Waits until a leader serves; without lasting storage, one of our own in memory.
+async fn boot(
+    shared: &Arc<Shared>,
+    on_boot: Option<OnBoot>,
+    persisted: bool,
+) -> Result<(), OpenError> {
+    let failed = |failure| OpenError::Leader { store: shared.id.to_string(), failure };
+    let first = shared.open_link(on_boot.clone());
+    let first = if persisted { while_asking(shared, first).await } else { first.await };
+    match first {
+        Ok(()) => Ok(()),
+        Err(OpenFailure::Unavailable(reason)) if persisted => {
+            tracing::warn!(store = %shared.id, reason, "nothing can be persisted here");
+            locked(&shared.starter.config).place = None;
+            shared.update_status(|status| {
+                status.mode = StorageMode::InMemory { reason: Some(reason.clone()) };
+                status.warnings.push(BootWarning::NotPersisted { reason });
+            });
+            shared.open_link(on_boot).await.map_err(failed)
+        }
+        Err(failure) => Err(failed(failure)),
+    }
+}
+
+/// Waits for the store, and meanwhile for the answer whether the platform will keep its data.
+async fn while_asking(
+    shared: &Shared,
+    opened: impl Future<Output = Result<(), OpenFailure>>,
+) -> Result<(), OpenFailure> {
+    match select(pin!(opened), pin!(request_persistence())).await {
+        // The user may still be looking at the question; the store does not wait for that.
+        Either::Left((opened, _asking)) => opened,
+        Either::Right((promise, opened)) => {
+            shared.update_status(|status| status.protected = promise == Promise::Granted);
+            opened.await
+        }
+    }
+}
+
+impl Shared {
+    /// Starts a leader and resolves when this session has attached to one.
+    async fn open_link(self: &Arc<Self>, on_boot: Option<OnBoot>) -> Result<(), OpenFailure> {
+        let (done, opened) = oneshot::channel();
+        *locked(&self.opening) = Some(Opening { done, on_boot });
+        self.link()?;
+        // The sender lives in `self`, which the caller holds.
+        opened
+            .await
+            .unwrap_or_else(|_| Err(OpenFailure::Unavailable("the store was closed".to_owned())))
+    }
+
+    /// Starts a leader and opens the channels to whoever leads.
+    fn link(self: &Arc<Self>) -> Result<(), OpenFailure> {
+        let config = locked(&self.starter.config).clone();
+        let unavailable = |reason: String| OpenFailure::Unavailable(reason);
+        let spawn = SpawnLeader {
+            name: format!("livestore {}", self.id),
+            config: postcard::to_stdvec(&config).map_err(|error| unavailable(error.to_string()))?,
+            script: None,
+        };
+        let weak = Arc::downgrade(self);
+        // The channels first: a leader that fails at once must be heard.
+        let link = Link::open(&weak, &config.channels(), self.session)
+            .map_err(|error| unavailable(error.to_string()))?;
+        self.connection.set_link(link);
+        let leader = spawn_leader(spawn, self.starter.entry, |event| match event {
+            LeaderEvent::Failed { reason, retry_in } => {
+                tracing::error!(%reason, ?retry_in, "the leader died; another one is started");
+            }
+            LeaderEvent::Inline(reason) => tracing::warn!(%reason, "the leader runs in the page"),
+            LeaderEvent::Started | LeaderEvent::Ended => {}
+        });
+        self.connection.set_leader(leader);
+        self.tick();
+        Ok(())
+    }
+
+    /// Takes what a leader says about its own opening.
+    pub(super) fn hear_report(self: &Arc<Self>, report: LeaderReport) {
+        match report {
+            LeaderReport::Rebuilding { done, total } => {
+                self.tell_boot(BootStatus::Rebuilding { done, total });
+            }
+            LeaderReport::Serving { mode, warnings } => {
+                self.update_status(|status| {
+                    // What this session was told when it fell back to memory says more.
+                    if !matches!(status.mode, StorageMode::InMemory { reason: Some(_) }) {
+                        status.mode = mode;
+                    }
+                    let new =
+                        warnings.into_iter().filter(|warning| !status.warnings.contains(warning));
+                    let new: Vec<BootWarning> = new.collect();
+                    status.warnings.extend(new);
+                });
+                self.settle();
+            }
+            LeaderReport::Failed(failure) => self.leader_failed(failure),
+        }
+    }
+
+    fn leader_failed(self: &Arc<Self>, failure: OpenFailure) {
+        let opening = locked(&self.opening).take();
+        match opening {
+            // Whoever opens may have stopped waiting.
+            Some(opening) => drop(opening.done.send(Err(failure))),
+            None => {
+                // The session is open and keeps its commits; it tries again to have them persisted.
+                tracing::error!(store = %self.id, %failure, "the leader can't open the storage");
+                self.update_status(|status| {
+                    status.leader = LeaderStatus::Stalled { reason: failure.to_string() }
+                });
+                self.settle();
+                let weak = Arc::downgrade(self);
+                let retry = after(RETRY, move || {
+                    if let Some(shared) = weak.upgrade()
+                        && let Err(error) = shared.link()
+                    {
+                        shared.leader_failed(error);
+                    }
+                });
+                *locked(&self.starter.retry) = Some(retry);
+            }
+        }
+    }
+
+    /// A leader of another version of livestore answers.
+    pub(super) fn hear_other_protocol(&self, leader: u32) {
+        tracing::warn!(leader, "the leader speaks another protocol");
+        self.update_status(|status| status.leader = LeaderStatus::OtherProtocol { leader });
+        self.settle();
+    }
+
+    /// Tells whoever opens the store that it is open, once it is, or that another tab keeps it waiting.
+    pub(super) fn note_progress(&self, engine: &Engine) {
+        let mut opening = locked(&self.opening);
+        if opening.is_none() {
+            return;
+        }
+        if engine.session.is_open() {
+            if let Some(opening) = opening.take() {
+                let _ = opening.done.send(Ok(()));
+            }
+        } else if matches!(
+            engine.session.status(now()),
+            livestore_sync::LeaderStatus::Silent { .. }
+        ) {
+            drop(opening);
+            self.tell_boot(BootStatus::WaitingForAnotherTab);
+        }
+    }
+
+    fn tell_boot(&self, status: BootStatus) {
+        let on_boot = locked(&self.opening).as_ref().and_then(|opening| opening.on_boot.clone());
+        if let Some(on_boot) = on_boot {
+            on_boot(status);
+        }
+    }
+
+    fn journal_bytes(&self) -> Option<Vec<u8>> {
+        let engine =
+            self.enter().inspect_err(|error| tracing::error!(%error, "no journal")).ok()?;
+        encode_journal(&engine.session.journal()?)
+    }
+}
+
+/// A journal as bytes: a frame, so that another version of livestore is recognised.
+pub(super) fn encode_journal(journal: &SessionJournal) -> Option<Vec<u8>> {
+    to_frame(journal)
+        .inspect_err(|error| tracing::error!(%error, "the journal was not encoded"))
+        .ok()
+}
+
+fn decode_journal(bytes: &[u8]) -> Result<SessionJournal, String> {
+    from_frame(bytes).map_err(|error| error.to_string())
+}

@@ -1,0 +1,95 @@
+//! How a store is to be opened.
+
+use std::{marker::PhantomData, path::PathBuf, sync::Arc};
+
+use super::{any::NotifyWithin, status::BootStatus};
+
+/// Where an app wants its data.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) enum Persistence {
+    /// Nowhere.
+    Memory,
+    /// OPFS in a browser; natively a directory, by default the platform's for application data.
+    Files(Option<PathBuf>),
+}
+
+pub(super) type OnBoot = Arc<dyn Fn(BootStatus) + Send + Sync>;
+
+/// Which store to open, and how. In memory unless [`persisted`](Self::persisted) is called.
+///
+/// The id is checked when the store opens.
+pub struct StoreOptions<S> {
+    pub(crate) id: String,
+    pub(crate) persistence: Persistence,
+    pub(crate) on_boot: Option<OnBoot>,
+    pub(crate) notify_within: NotifyWithin,
+    schema: PhantomData<fn() -> S>,
+}
+
+impl<S> StoreOptions<S> {
+    /// A store of this id, in memory.
+    pub fn new(id: impl Into<String>) -> Self {
+        Self {
+            id: id.into(),
+            persistence: Persistence::Memory,
+            on_boot: None,
+            notify_within: |run| run(),
+            schema: PhantomData,
+        }
+    }
+
+    /// Keeps the data: in the browser's OPFS, natively in files under `./livestore-data` unless
+    /// [`directory`](Self::directory) says otherwise.
+    #[must_use]
+    pub fn persisted(mut self) -> Self {
+        self.persistence = Persistence::Files(None);
+        self
+    }
+
+    /// Keeps the data in files under this directory, which is created if needed. Browsers ignore the path and use OPFS.
+    #[must_use]
+    pub fn directory(mut self, directory: impl Into<PathBuf>) -> Self {
+        self.persistence = Persistence::Files(Some(directory.into()));
+        self
+    }
+
+    /// Calls `on_boot` with every step of opening.
+    #[must_use]
+    pub fn on_boot(mut self, on_boot: impl Fn(BootStatus) + Send + Sync + 'static) -> Self {
+        self.on_boot = Some(Arc::new(on_boot));
+        self
+    }
+
+    /// Lets a framework wrap the telling of observers, such as in its own batch.
+    #[must_use]
+    pub fn notify_within(mut self, notify: NotifyWithin) -> Self {
+        self.notify_within = notify;
+        self
+    }
+
+    /// The id as given.
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+}
+
+impl<S> Clone for StoreOptions<S> {
+    fn clone(&self) -> Self {
+        Self {
+            id: self.id.clone(),
+            persistence: self.persistence.clone(),
+            on_boot: self.on_boot.clone(),
+            notify_within: self.notify_within,
+            schema: PhantomData,
+        }
+    }
+}
+
+impl<S> std::fmt::Debug for StoreOptions<S> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("StoreOptions")
+            .field("id", &self.id)
+            .field("persistence", &self.persistence)
+            .finish_non_exhaustive()
+    }
+}

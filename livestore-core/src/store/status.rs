@@ -1,0 +1,152 @@
+//! What a store says about itself: how far opening has come, where data is kept, whether commits are safe.
+
+use std::fmt;
+
+use crate::platform::{self, StorageRefused};
+
+/// How far the opening of a store has come.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum BootStatus {
+    /// Starting the leader and loading the state.
+    Loading,
+    /// Another tab leads this store and does not answer (its page may be frozen); opening goes on when it does, or
+    /// when it is closed.
+    WaitingForAnotherTab,
+    /// The state is being folded anew from the eventlog.
+    Rebuilding {
+        /// Events folded so far.
+        done: u64,
+        /// Events in the log.
+        total: u64,
+    },
+    /// The store is open.
+    Ready,
+    /// Opening failed; the error is that of `open`.
+    Failed {
+        /// The error's text.
+        error: String,
+    },
+}
+
+/// Something that opening mended or worked around, and that the app may want to tell its user.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, serde::Serialize, serde::Deserialize)]
+pub enum BootWarning {
+    /// The state was missing, damaged, of another schema or not the log's, and was rebuilt from the log.
+    StateRebuilt {
+        /// What was wrong with it.
+        reason: String,
+    },
+    /// The log holds events that this version of the app does not know; they are kept and applied once it does.
+    UnknownEvents {
+        /// Their names.
+        names: Vec<String>,
+    },
+    /// Nothing is persisted although the app asked for it.
+    NotPersisted {
+        /// Why: private mode, no OPFS, a full quota.
+        reason: String,
+    },
+}
+
+impl fmt::Display for BootWarning {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::StateRebuilt { reason } => {
+                write!(f, "the state was rebuilt from the eventlog: {reason}")
+            }
+            Self::UnknownEvents { names } => {
+                write!(
+                    f,
+                    "events unknown to this version of the app were kept but not applied: {}",
+                    names.join(", ")
+                )
+            }
+            Self::NotPersisted { reason } => write!(f, "nothing is persisted: {reason}"),
+        }
+    }
+}
+
+/// Where a store's data lives.
+#[derive(Clone, PartialEq, Eq, Debug, serde::Serialize, serde::Deserialize)]
+pub enum StorageMode {
+    /// On disk. In a browser `protected` tells whether it promised not to clear it under storage pressure
+    /// (`navigator.storage.persist()`); natively it is true.
+    Persisted {
+        /// Whether the platform keeps the data until the user removes it.
+        protected: bool,
+    },
+    /// In memory: gone when the page or process ends. `reason` is None when the app asked for it.
+    InMemory {
+        /// Why persistence was not possible.
+        reason: Option<String>,
+    },
+}
+
+impl fmt::Display for StorageMode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Persisted { .. } => f.write_str("persisted"),
+            Self::InMemory { reason: None } => f.write_str("in memory"),
+            Self::InMemory { reason: Some(reason) } => write!(f, "in memory ({reason})"),
+        }
+    }
+}
+
+/// Whether commits that the leader has not taken yet would survive the end of the page.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Durability {
+    /// They fit into the journal, or there are none.
+    Safe,
+    /// There are more than the journal can hold; leaving the page now would lose some, and the browser warns.
+    AtRisk,
+}
+
+impl StorageMode {
+    /// What a leader's storage means to a session; the page adds whether the browser has promised to keep it.
+    pub(crate) fn of(mode: &platform::StorageMode) -> Self {
+        match mode {
+            platform::StorageMode::Persistent => Self::Persisted { protected: false },
+            platform::StorageMode::InMemory(StorageRefused::Wished) => {
+                Self::InMemory { reason: None }
+            }
+            platform::StorageMode::InMemory(refused) => {
+                Self::InMemory { reason: Some(refused.to_string()) }
+            }
+        }
+    }
+}
+
+impl LeaderStatus {
+    /// The machine's word for it, without its clock.
+    pub(super) fn of(status: livestore_sync::LeaderStatus) -> Self {
+        use livestore_sync::LeaderStatus as Machine;
+        match status {
+            Machine::Attaching => Self::Attaching,
+            Machine::Attached => Self::Attached,
+            Machine::Silent { .. } => Self::Silent,
+            Machine::OtherProtocol { protocol } => Self::OtherProtocol { leader: protocol },
+            Machine::Stalled { reason } => Self::Stalled { reason: reason.to_string() },
+        }
+    }
+}
+
+/// Who persists this session's commits.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum LeaderStatus {
+    /// A leader answers.
+    Attached,
+    /// The session is looking for one.
+    Attaching,
+    /// No leader has answered for a while: commits are applied here and stay pending.
+    Silent,
+    /// The leader can't write; commits stay pending until it can.
+    Stalled {
+        /// What its storage says.
+        reason: String,
+    },
+    /// The leader is of another version of the app and speaks another protocol: reload the older tab.
+    OtherProtocol {
+        /// The leader's protocol.
+        leader: u32,
+    },
+}

@@ -1,0 +1,338 @@
+//! What a store promises to one session: commits, queries, subscriptions, documents, re-entry.
+
+mod support;
+
+use std::sync::{Arc, OnceLock};
+
+use futures_executor::block_on;
+use livestore_core::{
+    BootStatus, CommitError, Event, Materialize, MaterializeError, NotConfirmed, OpenError, Schema,
+    StorageMode, Store, StoreError, StoreOptions, Table, Writes,
+};
+use support::{
+    Draft, LocalEvent, Note, NoteEvent, Notes, Opened, Seen, Tag, Theme, added, ids, memory,
+};
+
+#[test]
+fn a_commit_shows_at_once_and_its_receipt_tells_when_it_is_persisted() {
+    let store = memory();
+    let receipt = store.commit(added(1)).expect("it applies");
+    assert_eq!(ids(&store), [1]);
+    assert_eq!(block_on(receipt.persisted()), Ok(()));
+    assert_eq!(block_on(receipt.persisted()), Ok(()), "a second time, at once");
+    assert_eq!(block_on(receipt.confirmed()), Err(NotConfirmed::NoBackend));
+    assert_eq!(store.pending(), 0);
+}
+
+#[test]
+fn several_events_are_one_commit() {
+    let store = memory();
+    store.commit([added(1), added(2)]).expect("an array");
+    store.commit(vec![added(3)]).expect("a vector");
+    store
+        .commit((added(4), NoteEvent::Starred { id: 4 }))
+        .expect("a tuple; the second sees the first");
+    assert_eq!(ids(&store), [1, 2, 3, 4]);
+    let refused = store.commit([added(5), added(5)]);
+    assert!(
+        matches!(refused, Err(CommitError::Materialize { ref event, .. }) if event == "v1.NoteAdded"),
+        "{refused:?}"
+    );
+    assert_eq!(ids(&store), [1, 2, 3, 4], "all or none");
+    let empty = store.commit(Vec::<NoteEvent>::new());
+    assert!(matches!(empty, Err(CommitError::Encode(_))), "{empty:?}");
+    let mixed = store.commit((added(6), LocalEvent::Opened { id: 6 }));
+    assert!(matches!(mixed, Err(CommitError::Encode(_))), "{mixed:?}");
+    assert_eq!(ids(&store), [1, 2, 3, 4]);
+}
+
+#[test]
+fn a_failing_materializer_changes_nothing_and_the_store_lives_on() {
+    let store = memory();
+    store.commit(added(1)).expect("it applies");
+    let seen = Seen::new();
+    let _subscription = store.subscribe(Note::query().count(), {
+        let seen = seen.clone();
+        move |count| seen.note(*count)
+    });
+    assert_eq!(seen.take(), [1]);
+    for bad in [
+        NoteEvent::Added { id: 2, text: "refuse me".into() },
+        added(1),
+        NoteEvent::Starred { id: 9 },
+    ] {
+        let refused = store.commit(bad.clone());
+        assert!(matches!(refused, Err(CommitError::Materialize { .. })), "{bad:?}: {refused:?}");
+    }
+    assert_eq!(ids(&store), [1]);
+    assert_eq!(seen.take(), [0_u64; 0], "nobody is told");
+    block_on(store.commit(added(2)).expect("it applies").persisted()).expect("numbers have no gap");
+    assert_eq!(seen.take(), [2]);
+}
+
+#[test]
+fn arguments_beyond_the_limit_are_refused_at_commit() {
+    let store = memory();
+    let text = "x".repeat(880_001);
+    let refused = store.commit(NoteEvent::Added { id: 1, text });
+    assert!(matches!(refused, Err(CommitError::Encode(_))), "{refused:?}");
+    let refused = store.commit(NoteEvent::Starred { id: (1 << 53) + 1 });
+    assert!(matches!(refused, Err(CommitError::Encode(_))), "{refused:?}");
+    assert!(ids(&store).is_empty());
+}
+
+#[test]
+fn only_what_a_commit_touched_is_told() {
+    let store = memory();
+    store.commit([added(1), added(2)]).expect("it applies");
+    let seen = Seen::new();
+    let note = |name: &'static str| {
+        let seen = seen.clone();
+        move || seen.note(name)
+    };
+    let subscriptions = [
+        store.live(Note::query().filter(Note::ID.eq(1)).first()).on_change(note("note 1")),
+        store.live(Note::query().filter(Note::ID.eq(2)).first()).on_change(note("note 2")),
+        store.live(Note::query().columns(Note::TEXT)).on_change(note("texts")),
+        store.live(Note::query().count()).on_change(note("count")),
+        store.live(Tag::query().count()).on_change(note("tags")),
+    ];
+    store.commit(NoteEvent::Starred { id: 1 }).expect("it applies");
+    assert_eq!(seen.take(), ["note 1"]);
+    store.commit(NoteEvent::Tagged { name: "a".into() }).expect("it applies");
+    assert_eq!(seen.take(), ["tags"]);
+    store.commit(NoteEvent::Tagged { name: "a".into() }).expect("an upsert of the same row");
+    assert_eq!(seen.take(), [""; 0]);
+    store.commit(added(3)).expect("it applies");
+    assert_eq!(seen.take(), ["texts", "count"]);
+    drop(subscriptions);
+    store.commit(NoteEvent::Removed { id: 1 }).expect("it applies");
+    assert_eq!(seen.take(), [""; 0], "unsubscribed");
+}
+
+#[test]
+fn one_batch_is_one_refresh() {
+    let store = memory();
+    let draft = store.document::<Draft>().expect("the schema has it");
+    let seen = Seen::new();
+    let count = store.live(Note::query().count());
+    let subscription = count.on_change({
+        let (seen, count, draft) = (seen.clone(), count.clone(), draft.clone());
+        move || seen.note((*count.value().expect("it counts"), draft.get().text.clone()))
+    });
+    store.batch(|| {
+        store.commit(added(1)).expect("it applies");
+        store.commit(added(2)).expect("it applies");
+        draft.update(|draft| draft.text.push('x')).expect("it is JSON");
+        draft.update(|draft| draft.text.push('y')).expect("it sees the first change");
+        assert_eq!(ids(&store), [1, 2], "a query asks the state as it is");
+    });
+    assert_eq!(seen.take(), [(2, "xy".to_owned())]);
+    drop(subscription);
+}
+
+#[test]
+fn a_commit_in_a_subscriber_is_applied_at_once_and_refreshed_in_the_next_round() {
+    let store = memory();
+    let seen = Seen::new();
+    let subscription = store.subscribe(Note::query().count(), {
+        let (seen, store) = (seen.clone(), store.downgrade());
+        move |count| {
+            seen.note(format!("count {count}"));
+            let Some(store) = store.upgrade() else { return };
+            let notes =
+                store.query(Note::query().count()).expect("the store answers inside a callback");
+            if notes == 1 {
+                let typed = TYPED.get().expect("set below");
+                typed.commit(added(2)).expect("a real receipt");
+                let now = store.query(Note::query().count()).expect("it answers");
+                seen.note(format!("state {now}"));
+            }
+        }
+    });
+    static TYPED: OnceLock<Store<Notes>> = OnceLock::new();
+    assert!(TYPED.set(store.clone()).is_ok());
+    store.commit(added(1)).expect("it applies");
+    assert_eq!(seen.take(), ["count 0", "count 1", "state 2", "count 2"]);
+    drop(subscription);
+}
+
+#[test]
+fn a_materializer_that_calls_its_store_gets_a_typed_error() {
+    static STORE: OnceLock<Store<Loop>> = OnceLock::new();
+    static ANSWERS: OnceLock<(Option<CommitError>, Option<StoreError>)> = OnceLock::new();
+
+    #[derive(Event, Clone)]
+    enum LoopEvent {
+        #[event(name = "v1.Looped")]
+        Looped,
+    }
+    impl Materialize for LoopEvent {
+        fn materialize(&self, _state: &mut Writes<'_>) -> Result<(), MaterializeError> {
+            if let Some(store) = STORE.get() {
+                let _ = ANSWERS
+                    .set((store.commit(Self::Looped).err(), store.query(Row::query()).err()));
+            }
+            Ok(())
+        }
+    }
+    #[derive(Table, Clone, PartialEq, Debug)]
+    #[table(name = "rows")]
+    struct Row {
+        #[column(primary_key)]
+        id: i64,
+    }
+    #[derive(Schema)]
+    #[schema(tables(Row), events(LoopEvent))]
+    struct Loop;
+
+    let store = block_on(Store::<Loop>::open(StoreOptions::new("loop"))).expect("it opens");
+    assert!(STORE.set(store.clone()).is_ok());
+    store.commit(LoopEvent::Looped).expect("the outer commit applies");
+    let answers = ANSWERS.get();
+    assert!(
+        matches!(answers, Some((Some(CommitError::Reentered(_)), Some(StoreError::Reentered(_))))),
+        "{answers:?}"
+    );
+}
+
+#[test]
+fn a_materializer_that_panics_leaves_the_store_as_it_was() {
+    #[derive(Event, Clone)]
+    enum PanicEvent {
+        #[event(name = "v1.Panicked")]
+        Panicked { id: i64 },
+    }
+    impl Materialize for PanicEvent {
+        fn materialize(&self, state: &mut Writes<'_>) -> Result<(), MaterializeError> {
+            let Self::Panicked { id } = self;
+            state.insert(Row { id: *id })?;
+            assert!(*id > 0, "an id below 1");
+            Ok(())
+        }
+    }
+    #[derive(Table, Clone, PartialEq, Debug)]
+    #[table(name = "rows")]
+    struct Row {
+        #[column(primary_key)]
+        id: i64,
+    }
+    #[derive(Schema)]
+    #[schema(tables(Row), events(PanicEvent))]
+    struct Panics;
+
+    let store = block_on(Store::<Panics>::open(StoreOptions::new("panics"))).expect("it opens");
+    let commit = |id| {
+        std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            store.commit(PanicEvent::Panicked { id }).is_ok()
+        }))
+    };
+    assert!(commit(1).expect("no panic"));
+    assert!(commit(0).is_err(), "the app's own panic goes on");
+    assert!(commit(2).expect("no panic"));
+    let rows = store.query(Row::query().columns(Row::ID)).expect("the query runs");
+    assert_eq!(rows, [1, 2]);
+}
+
+#[test]
+fn client_only_events_have_their_own_lane() {
+    let store = memory();
+    let receipt = store.commit(LocalEvent::Opened { id: 7 }).expect("it applies");
+    block_on(receipt.persisted()).expect("the leader has it");
+    let opened = store.query(Opened::query().columns(Opened::ID)).expect("the query runs");
+    assert_eq!(opened, [7]);
+}
+
+#[test]
+fn a_document_is_its_default_until_it_is_set_and_reading_never_writes() {
+    let store = memory();
+    let draft = store.document::<Draft>().expect("the schema has it");
+    assert_eq!(*draft.get(), Draft::default());
+    assert_eq!(store.pending(), 0);
+    let seen = Seen::new();
+    let _subscription = draft.live().on_change({
+        let (seen, draft) = (seen.clone(), draft.clone());
+        move || seen.note(draft.get().text.clone())
+    });
+    draft.set(Draft { text: "a".into() }).expect("it is JSON");
+    draft.set(Draft { text: "a".into() }).expect("it is JSON");
+    assert_eq!(seen.take(), ["a"], "an equal value is no change");
+    assert_eq!(
+        store.document::<Draft>().expect("known").get().text,
+        "a",
+        "one value for all handles"
+    );
+    assert_eq!(*store.document::<Theme>().expect("known").get(), Theme::default());
+}
+
+#[test]
+fn equal_live_queries_share_one_value() {
+    let store = memory();
+    store.commit(added(1)).expect("it applies");
+    let query = || Note::query().filter(Note::ID.eq(1)).first();
+    let (one, other) = (store.live(query()), store.live(query()));
+    assert_eq!(one, other);
+    assert!(Arc::ptr_eq(&one.value().expect("a value"), &other.value().expect("a value")));
+    assert_ne!(one, store.live(Note::query().filter(Note::ID.eq(2)).first()));
+}
+
+#[test]
+fn a_query_that_fails_keeps_its_last_value_and_tells_why() {
+    let store = memory();
+    store.commit(added(1)).expect("it applies");
+    let one = store.live(Note::query().one());
+    assert_eq!(one.value().expect("one note").id, 1);
+    store.commit(added(2)).expect("it applies");
+    assert!(one.value().is_err());
+    assert_eq!(one.last().expect("the last value stays").id, 1);
+    store.commit(NoteEvent::Removed { id: 1 }).expect("it applies");
+    assert_eq!(one.value().expect("one note again").id, 2);
+}
+
+#[test]
+fn local_callbacks_run_on_their_thread() {
+    let store = memory();
+    let seen = Seen::new();
+    let here = std::thread::current().id();
+    let subscription = store.subscribe_local(Note::query().count(), {
+        let seen = seen.clone();
+        move |count| seen.note((*count, std::thread::current().id()))
+    });
+    std::thread::scope(|scope| {
+        scope.spawn(|| store.commit(added(1)).expect("it applies"));
+    });
+    assert_eq!(seen.take(), [(0, here)], "the change waits for this thread");
+    store.deliver_local();
+    assert_eq!(seen.take(), [(1, here)]);
+    store.commit(added(2)).expect("it applies");
+    assert_eq!(seen.take(), [(2, here)]);
+    drop(subscription);
+    store.commit(added(3)).expect("it applies");
+    assert!(seen.take().is_empty());
+}
+
+#[test]
+fn an_id_that_is_none_and_a_schema_that_contradicts_itself_are_typed_errors() {
+    let open = |id: &str| block_on(Store::<Notes>::open(StoreOptions::new(id))).err();
+    for id in ["", "a b", "../x", "ü"] {
+        assert!(matches!(open(id), Some(OpenError::Id(_))), "{id:?}");
+    }
+    let seen = Seen::new();
+    let options = StoreOptions::<Notes>::new("fine").on_boot({
+        let seen = seen.clone();
+        move |status| seen.note(status)
+    });
+    let store = block_on(Store::open(options)).expect("it opens");
+    assert_eq!(seen.take(), [BootStatus::Loading, BootStatus::Ready]);
+    assert_eq!(store.storage_mode(), StorageMode::InMemory { reason: None });
+}
+
+#[test]
+fn a_closed_store_takes_nothing_and_tells_so() {
+    let store = memory();
+    let receipt = store.commit(added(1)).expect("it applies");
+    block_on(store.shutdown(std::time::Duration::from_secs(5)));
+    assert_eq!(block_on(receipt.persisted()), Ok(()), "a shutdown drains");
+    assert!(matches!(store.commit(added(2)), Err(CommitError::Closed)));
+    assert_eq!(ids(&store), [1], "what is there can still be read");
+}

@@ -1,0 +1,43 @@
+//! How a component finds its store: the nearest provider of that schema, or for a query the nearest of any.
+
+use leptos::prelude::{provide_context, use_context};
+use livestore_core::{AnyStore, Schema, Store};
+
+/// The nearest store, whatever its schema: what a query without an explicit store reads.
+#[derive(Clone)]
+struct Nearest(AnyStore);
+
+pub(crate) fn provide_store<S: Schema>(store: &Store<S>) {
+    provide_context(store.clone());
+    provide_context(Nearest(store.any().clone()));
+}
+
+/// The store that the nearest [`StoreProvider`](crate::StoreProvider) of schema `S` opened.
+///
+/// # Panics
+/// Outside such a provider, as Leptos's own `expect_context` does. [`try_use_store`] returns `None` instead.
+#[track_caller]
+pub fn use_store<S: Schema>() -> Store<S> {
+    match try_use_store() {
+        Some(store) => store,
+        None => panic!(
+            "`use_store::<{0}>()` was called outside a `<StoreProvider>` of schema `{0}`: put the component below one",
+            std::any::type_name::<S>()
+        ),
+    }
+}
+
+/// Like [`use_store`], or `None` outside a provider of that schema.
+pub fn try_use_store<S: Schema>() -> Option<Store<S>> {
+    use_context()
+}
+
+#[track_caller]
+pub(crate) fn nearest_store() -> AnyStore {
+    match use_context::<Nearest>() {
+        Some(Nearest(store)) => store,
+        None => panic!(
+            "a livestore hook was called outside a `<StoreProvider>`: put the component below one"
+        ),
+    }
+}
