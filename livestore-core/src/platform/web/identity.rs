@@ -4,19 +4,23 @@
 //! Browsers copy `sessionStorage` into a duplicated tab, so a tab's id counts only with its Web Lock: who does not get
 //! the lock mints a new id. Where storage is blocked everything is random and lasts as long as the page.
 
-use std::time::Duration;
+use std::{cell::Cell, future::pending, pin::pin, rc::Rc, time::Duration};
 
+use futures_channel::oneshot;
 use futures_util::future::{Either, select};
 use livestore_sync::{ClientId, SessionId, StoreId, TabId};
 use web_sys::Storage;
 
 use super::{
+    channel::Channel,
     lock::{LockGuard, lock_exclusive},
+    page::{Listener, on_departure},
     timer::sleep,
 };
 use crate::platform::{LockError, StoragePlace, random_u64};
 
-/// How long to wait for the tab's lock: a reload's old page frees it within this, a duplicated tab's twin never does.
+/// How long to wait for the tab's lock: a reload's old page frees it within this. A duplicated tab's twin, which keeps
+/// it, says so at once, unless it is frozen.
 const TAB_PATIENCE: Duration = Duration::from_millis(1500);
 
 /// A session's ids, and the locks that make them its own while it lives.
@@ -25,7 +29,15 @@ pub struct Identity {
     client: ClientId,
     session: SessionId,
     lasting: bool,
-    _locks: Vec<LockGuard>,
+    _tab: Option<TabHold>,
+    _session: Option<LockGuard>,
+}
+
+/// What makes a tab's id this page's own.
+#[derive(Debug)]
+struct TabHold {
+    _lock: LockGuard,
+    _answering: Option<(Channel, Listener)>,
 }
 
 impl Identity {
@@ -58,27 +70,23 @@ pub(super) fn local_storage() -> Option<Storage> {
 /// Finds or mints the ids of a session of this page.
 /// Without a place everything is random.
 pub async fn identify(place: Option<&StoragePlace>) -> Identity {
+    let open = random_u64();
     let Some(StoragePlace { store, .. }) = place else {
-        let session = SessionId { tab: TabId(random_u64()), open: random_u64() };
-        return Identity {
-            client: ClientId(random_u64()),
-            session,
-            lasting: false,
-            _locks: Vec::new(),
-        };
+        let session = SessionId { tab: TabId(random_u64()), open };
+        let client = ClientId(random_u64());
+        return Identity { client, session, lasting: false, _tab: None, _session: None };
     };
-    let mut locks = Vec::new();
     let client = keep_client(store).await;
-    let (tab, tab_lock) = keep_tab(store).await.unzip();
-    locks.extend(tab_lock);
-    let session = SessionId { tab: tab.unwrap_or_else(|| TabId(random_u64())), open: random_u64() };
+    let (tab, hold) = keep_tab(store).await.unzip();
+    let session = SessionId { tab: tab.unwrap_or_else(|| TabId(random_u64())), open };
     // A fresh random name: nobody else asks for it before this session has it.
-    locks.extend(lock_exclusive(&session_lock(store, session)).await.ok());
+    let lock = lock_exclusive(&session_lock(store, session)).await.ok();
     Identity {
         client: client.unwrap_or_else(|| ClientId(random_u64())),
         session,
         lasting: client.is_some() && tab.is_some(),
-        _locks: locks,
+        _tab: hold,
+        _session: lock,
     }
 }
 
@@ -99,7 +107,7 @@ async fn keep_client(store: &StoreId) -> Option<ClientId> {
     Some(client)
 }
 
-async fn keep_tab(store: &StoreId) -> Option<(TabId, LockGuard)> {
+async fn keep_tab(store: &StoreId) -> Option<(TabId, TabHold)> {
     let storage = web_sys::window()?.session_storage().ok()??;
     let key = format!("livestore-tab-{store}");
     let known = storage
@@ -109,22 +117,64 @@ async fn keep_tab(store: &StoreId) -> Option<(TabId, LockGuard)> {
         .and_then(|text| text.parse::<ClientId>().ok())
         .map(|id| TabId(id.0));
     if let Some(tab) = known
-        && let Some(lock) = own(store, tab).await.ok()?
+        && let Some(hold) = own(store, tab).await.ok()?
     {
-        return Some((tab, lock));
+        return Some((tab, hold));
     }
     let tab = TabId(random_u64());
-    let lock = own(store, tab).await.ok()??;
+    let hold = own(store, tab).await.ok()??;
     storage.set_item(&key, &tab.to_string()).ok()?;
-    Some((tab, lock))
+    Some((tab, hold))
 }
 
 /// The tab's lock, None if another page keeps it.
-async fn own(store: &StoreId, tab: TabId) -> Result<Option<LockGuard>, LockError> {
+async fn own(store: &StoreId, tab: TabId) -> Result<Option<TabHold>, LockError> {
     let name = format!("livestore-tab-{store}-{tab}");
-    let lock = std::pin::pin!(lock_exclusive(&name));
-    match select(lock, std::pin::pin!(sleep(TAB_PATIENCE))).await {
-        Either::Left((lock, _)) => lock.map(Some),
+    let (twin, answered) = oneshot::channel();
+    let mut twin = Some(twin);
+    // Without channels a twin is noticed by patience alone.
+    let hears = Channel::open(&answers(&name), move |_| {
+        let _ = twin.take().map(|twin| twin.send(()));
+    });
+    if let (Ok(_), Ok(asks)) = (&hears, Channel::open(&questions(&name), |_| {})) {
+        let _ = asks.post(&[]);
+    }
+    let answered = async {
+        if answered.await.is_err() {
+            pending::<()>().await;
+        }
+    };
+    let (answered, waited) = (pin!(answered), pin!(sleep(TAB_PATIENCE)));
+    let refused = select(answered, waited);
+    match select(pin!(lock_exclusive(&name)), refused).await {
+        Either::Left((lock, _)) => Ok(Some(TabHold { _lock: lock?, _answering: answer(&name) })),
         Either::Right(_) => Ok(None),
     }
+}
+
+fn questions(name: &str) -> String {
+    format!("{name}-whose")
+}
+
+fn answers(name: &str) -> String {
+    format!("{name}-mine")
+}
+
+/// Tells whoever asks that the tab is this page's, until the page is left: then its next page may have it.
+fn answer(name: &str) -> Option<(Channel, Listener)> {
+    let here = Rc::new(Cell::new(true));
+    let leaving = Rc::clone(&here);
+    let left = on_departure(move |event| {
+        if event == "pagehide" {
+            leaving.set(false);
+        }
+    });
+    let answers = Channel::open(&answers(name), |_| {}).ok()?;
+    let questions = Channel::open(&questions(name), move |_| {
+        if here.get() {
+            // Not answered, a twin waits a little longer.
+            let _ = answers.post(&[]);
+        }
+    });
+    Some((questions.ok()?, left))
 }

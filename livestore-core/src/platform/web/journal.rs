@@ -13,6 +13,7 @@ use std::{
     cell::{Cell, RefCell},
     collections::BTreeSet,
     rc::Rc,
+    time::Duration,
 };
 
 use livestore_sync::{SessionId, StoreId};
@@ -25,6 +26,7 @@ use super::{
     local::Local,
     lock::{LockGuard, lock_exclusive, try_lock},
     page::{self, Listener},
+    timer::sleep,
 };
 use crate::platform::{JournalError, text};
 
@@ -37,9 +39,17 @@ const MOST_UNITS: usize = 1024 * 1024;
 /// Ends the text of a journal and begins what fills up its room; no text has it (`text.rs`).
 const FILLER: char = '\u{33ff}';
 
+/// Longer than a write to `localStorage` takes to be seen by the other pages: each has a copy of its own, so a lock can
+/// be granted before the last words of who held it have arrived.
+const SETTLED: Duration = Duration::from_millis(500);
+
 fn prefix(store: &StoreId) -> String {
     // A `.` is in no store id, so no store's prefix begins another's.
     format!("livestore-journal-{store}.")
+}
+
+fn key(store: &StoreId, session: SessionId) -> String {
+    format!("{}{session}", prefix(store))
 }
 
 /// This session's journal.
@@ -69,7 +79,7 @@ impl Journal {
     pub fn open(store: &StoreId, session: SessionId) -> Self {
         let inner = Inner {
             storage: local_storage(),
-            key: format!("{}{session}", prefix(store)),
+            key: key(store, session),
             reserved: Cell::new(0),
             written: Cell::new(false),
             on_hide: RefCell::new(None),
@@ -196,7 +206,8 @@ pub struct Adopted {
     session: SessionId,
     bytes: Result<Vec<u8>, JournalError>,
     key: String,
-    _lock: LockGuard,
+    value: String,
+    lock: LockGuard,
 }
 
 impl Adopted {
@@ -210,11 +221,20 @@ impl Adopted {
         self.bytes.as_deref().map_err(Clone::clone)
     }
 
-    /// All of it is in the leader's log: removes it.
+    /// All of it is in the leader's log: removes it, a moment later. If the page ends before, it is adopted once more.
     pub fn forget(self) {
-        if let Some(storage) = local_storage() {
-            let _ = storage.remove_item(&self.key);
-        }
+        spawn_local(async move {
+            // What that session wrote last may still be under way; it must not be removed unseen.
+            sleep(SETTLED).await;
+            if let Some(storage) = local_storage()
+                && storage.get_item(&self.key).ok().flatten().as_ref() == Some(&self.value)
+            {
+                let _ = storage.remove_item(&self.key);
+            }
+            // Nor may the next who gets the lock still see what was removed.
+            sleep(SETTLED).await;
+            drop(self.lock);
+        });
     }
 }
 
@@ -233,8 +253,10 @@ pub async fn adopt_journals(store: &StoreId, own: SessionId) -> Vec<Adopted> {
             try_lock(&name).await
         };
         // Without locks nobody can tell that a session is dead, so nothing is adopted.
-        if let Ok(Some(lock)) = lock {
-            adopted.extend(read(store, session, lock));
+        if let Ok(Some(lock)) = lock
+            && let Some(value) = read(store, session)
+        {
+            adopted.push(adopt(store, session, value, lock));
         }
     }
     adopted
@@ -258,10 +280,12 @@ pub fn watch_journals(
     let targets: Vec<_> =
         web_sys::window().map(|window| (window.into(), "storage")).into_iter().collect();
     page::listen(&targets, move |event| {
-        let key = event.dyn_ref::<StorageEvent>().and_then(StorageEvent::key);
-        if let Some(session) =
-            key.and_then(|key| key.strip_prefix(&prefix(&watch.store))?.parse().ok())
-        {
+        let Some(event) = event.dyn_ref::<StorageEvent>().filter(|e| e.new_value().is_some())
+        else {
+            return;
+        };
+        let session = |key: String| key.strip_prefix(&prefix(&watch.store))?.parse().ok();
+        if let Some(session) = event.key().and_then(session) {
             watch.wait_for(session);
         }
     })
@@ -281,13 +305,20 @@ impl Watch {
         let lock = session_lock(&self.store, session);
         let weak = Rc::downgrade(self);
         spawn_local(async move {
-            let lock = lock_exclusive(&lock).await;
-            // Not if the listener was dropped in the meantime.
-            if let (Ok(lock), Some(watch)) = (lock, weak.upgrade()) {
-                watch.waiting.borrow_mut().remove(&session);
-                if let Some(journal) = read(&watch.store, session, lock) {
-                    (watch.on_adopted)(journal);
+            let Ok(lock) = lock_exclusive(&lock).await else { return };
+            for wait in [SETTLED, 3 * SETTLED] {
+                sleep(wait).await;
+                // Not if the listener was dropped in the meantime.
+                let Some(watch) = weak.upgrade() else { return };
+                if let Some(value) = read(&watch.store, session) {
+                    watch.waiting.borrow_mut().remove(&session);
+                    return (watch.on_adopted)(adopt(&watch.store, session, value, lock));
                 }
+            }
+            if let (Some(watch), Some(storage)) = (weak.upgrade(), local_storage()) {
+                // Only room was reserved, and nothing came.
+                let _ = storage.remove_item(&key(&watch.store, session));
+                watch.waiting.borrow_mut().remove(&session);
             }
         });
     }
@@ -302,16 +333,13 @@ fn journals(store: &StoreId) -> Vec<SessionId> {
     keys.filter_map(|key| key.strip_prefix(&prefix)?.parse().ok()).collect()
 }
 
-/// What a dead session left; if that is only its reserved room, it is freed.
-fn read(store: &StoreId, session: SessionId, lock: LockGuard) -> Option<Adopted> {
-    let storage = local_storage()?;
-    let key = format!("{}{session}", prefix(store));
-    let value = storage.get_item(&key).ok().flatten()?;
-    let text = value.trim_end_matches(FILLER);
-    if text.is_empty() {
-        let _ = storage.remove_item(&key);
-        return None;
-    }
-    let bytes = text::decode(text).ok_or(JournalError::Damaged);
-    Some(Adopted { session, bytes, key, _lock: lock })
+/// What stands at a session's key, unless that is only room.
+fn read(store: &StoreId, session: SessionId) -> Option<String> {
+    let value = local_storage()?.get_item(&key(store, session)).ok().flatten()?;
+    (!value.trim_end_matches(FILLER).is_empty()).then_some(value)
+}
+
+fn adopt(store: &StoreId, session: SessionId, value: String, lock: LockGuard) -> Adopted {
+    let bytes = text::decode(value.trim_end_matches(FILLER)).ok_or(JournalError::Damaged);
+    Adopted { session, bytes, key: key(store, session), value, lock }
 }

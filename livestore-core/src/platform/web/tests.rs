@@ -156,7 +156,9 @@ async fn client_and_tab_last_the_open_does_not_and_a_second_session_has_its_own_
     let first = identify(Some(&place)).await;
     assert!(first.is_lasting());
     let (client, session) = (first.client(), first.session());
+    let asked = now_ms();
     let twin = identify(Some(&place)).await;
+    assert!(now_ms() - asked < 1000, "the first said at once that the tab is its own");
     assert_eq!(twin.client(), client);
     assert_ne!(twin.session().tab, session.tab, "its tab id was copied while the first lives");
     drop((first, twin));
@@ -285,6 +287,11 @@ async fn a_page_that_hides_writes_what_its_session_has_not_handed_over() {
     hide("pagehide");
     assert_eq!(left(), None, "nothing is left behind");
     assert!(journal.make_room(10), "the page came back");
+    pending.replace(Some(vec![1, 2, 3, 4]));
+    let document = web_sys::window().unwrap().document().unwrap();
+    document.dispatch_event(&web_sys::Event::new("freeze").unwrap()).unwrap();
+    assert_eq!(left(), Some(4));
+    journal.clear();
     drop(journal);
     pending.replace(Some(vec![1]));
     hide("pagehide");
@@ -336,6 +343,9 @@ fn leader(scope: LeaderScope) -> LocalBoxFuture<'static, ()> {
         }
         let orders = async {
             let order = orders.next().await;
+            if order.as_deref() == Some(b"trap") {
+                core::arch::wasm32::unreachable();
+            }
             panic!("as told: {order:?}");
         };
         select(pin!(orders), pin!(scope.stopped())).await;
@@ -430,6 +440,20 @@ async fn a_leader_that_panics_frees_its_lock_and_is_replaced() {
     let failed = next(&mut started.events).await;
     assert!(
         matches!(&failed, LeaderEvent::Failed { reason: LeaderFailure::Panicked(text), .. } if text.contains("as told")),
+        "{failed:?}"
+    );
+    assert_eq!(started.told().await, "here");
+}
+
+#[wasm_bindgen_test]
+async fn a_leader_that_traps_without_a_panic_is_replaced_too() {
+    let mut started = start("stay", &fresh("leader"));
+    assert_eq!(started.told().await, "here");
+    started.channel.post(b"trap").unwrap();
+    assert_eq!(next(&mut started.events).await, LeaderEvent::Started);
+    let failed = next(&mut started.events).await;
+    assert!(
+        matches!(&failed, LeaderEvent::Failed { reason: LeaderFailure::Crashed(_), .. }),
         "{failed:?}"
     );
     assert_eq!(started.told().await, "here");

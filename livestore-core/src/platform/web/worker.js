@@ -1,7 +1,9 @@
 // The leader's worker: loads the app's own module once more and runs its leader (see scope.rs, worker.rs).
 const tell = (kind, text) => self.postMessage({ livestore: kind, text: String(text) });
+// What leaves the module's memory as it happened to be; Firefox calls a full stack an InternalError.
+const traps = ["RuntimeError", "RangeError", "InternalError"];
 const trap = (event, error) => {
-  if (error instanceof WebAssembly.RuntimeError || error instanceof RangeError) {
+  if (traps.includes(error?.name)) {
     event.preventDefault();
     tell("crashed", error);
     self.close();
