@@ -4,7 +4,7 @@
 //!
 //! Invariants of [`Unsaved`]:
 //! 1. At most one value per document, and it is the newest that was set here.
-//! 2. Versions are unique; a save of an older version does not clear a newer value.
+//! 2. Versions are unique; the word that an older version is saved neither clears nor replaces a newer value.
 //!
 //! Deliberately not here: the saved values. Readers ask the driver's copy, the leader asks its log database.
 
@@ -55,6 +55,8 @@ pub struct Document {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Unsaved {
     values: BTreeMap<DocumentKey, Value>,
+    /// The version of the newest value of each document ever set here.
+    newest: BTreeMap<DocumentKey, u64>,
     versions: u64,
 }
 
@@ -69,6 +71,7 @@ impl Unsaved {
     /// Takes a new value; an unsent older one is forgotten.
     pub(crate) fn set(&mut self, document: Document) {
         self.versions += 1;
+        self.newest.insert(document.key.clone(), self.versions);
         let value = Value { json: document.json, version: self.versions, sent: false };
         self.values.insert(document.key, value);
     }
@@ -87,11 +90,13 @@ impl Unsaved {
         self.values.contains_key(key)
     }
 
-    /// Forgets a value that has been saved; a newer one stays.
-    pub(crate) fn saved(&mut self, key: &DocumentKey, version: u64) {
-        if self.values.get(key).is_some_and(|value| value.version <= version) {
+    /// Forgets a value that has been saved; false when a newer one was set since, whose own word comes or came.
+    pub(crate) fn saved(&mut self, key: &DocumentKey, version: u64) -> bool {
+        let newest = self.newest.get(key).is_none_or(|newest| *newest <= version);
+        if newest {
             self.values.remove(key);
         }
+        newest
     }
 
     /// The next value to send, with its version; it counts as sent from now on.
@@ -122,6 +127,9 @@ impl Unsaved {
         versions.sort_unstable();
         if versions.windows(2).any(|pair| pair[0] == pair[1]) {
             return Err("two unsaved documents have one version".into());
+        }
+        if self.values.iter().any(|(key, value)| self.newest.get(key) != Some(&value.version)) {
+            return Err("an unsaved value is not the newest of its document".into());
         }
         if versions.last().is_some_and(|last| *last > self.versions) {
             return Err("an unsaved document's version was never given".into());

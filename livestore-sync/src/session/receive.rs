@@ -102,8 +102,8 @@ impl Session {
                     return Ok(Vec::new());
                 }
                 self.documents_seen = count;
-                if let Some(version) = saved {
-                    self.documents.saved(&document.key, version);
+                if saved.is_some_and(|version| !self.documents.saved(&document.key, version)) {
+                    return Ok(Vec::new());
                 }
                 return Ok(self.take_documents(vec![document]));
             }

@@ -299,3 +299,24 @@ fn an_own_document_value_wins_until_it_is_saved() {
     assert_eq!(hear(&mut session, 4, word(3, 4, "5", None)), [Work::Document(value("5"))]);
     assert_eq!(session.journal(), None);
 }
+
+#[test]
+fn late_word_of_an_older_value_does_not_bring_it_back() {
+    let mut session = open(&[]);
+    let key = DocumentKey { owner: DocumentOwner::Tab(session.id().tab), name: "ui".into() };
+    let value = |json: &str| Document { key: key.clone(), json: json.into() };
+    let word = |json: &str, version| ToSession::Document {
+        fence: FENCE,
+        before: 0,
+        count: 0,
+        document: value(json),
+        saved: Some(version),
+    };
+    session.set_document(value("1"));
+    sends(&mut session, 1);
+    session.set_document(value("2"));
+    sends(&mut session, 1);
+    assert_eq!(hear(&mut session, 2, word("2", 2)), [Work::Document(value("2"))]);
+    assert_eq!(hear(&mut session, 3, word("1", 1)), []);
+    assert_eq!(session.journal(), None);
+}
