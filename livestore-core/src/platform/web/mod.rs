@@ -9,7 +9,7 @@
 //! | `lock.rs`, `channel.rs`, `timer.rs` | both | Web Locks, binary frames, timers |
 //! | `opfs.rs` | worker | the leader's databases in the origin's private file system |
 //! | `identity.rs` | page | client, tab, open; a duplicated tab is told apart |
-//! | `journal.rs` | page | unacknowledged commits outlive the page |
+//! | `journal.rs`, `adopt.rs` | page | unacknowledged commits outlive the page, and are taken over |
 //! | `page.rs` | page | hidden, shown, about to be left |
 //! | `local.rs` | both | JavaScript objects behind `Send` handles |
 //!
@@ -21,6 +21,7 @@
 //! What was tried in Chromium 156: `tests.rs`, and the end-to-end tests for what takes several tabs, a reload or a
 //! killed browser.
 
+mod adopt;
 mod channel;
 mod identity;
 mod journal;
@@ -34,9 +35,10 @@ mod tests;
 mod timer;
 mod worker;
 
+pub use adopt::{Adopted, adopt_journals, watch_journals};
 pub use channel::Channel;
 pub use identity::{Identity, identify};
-pub use journal::{Adopted, Journal, adopt_journals, watch_journals};
+pub use journal::Journal;
 pub use lock::{LockGuard, is_held, lock_exclusive, try_lock};
 pub use opfs::Storage;
 pub use page::{LeaveWarning, Listener, on_page_hidden, on_page_shown, request_persistence};
