@@ -43,6 +43,8 @@ pub struct TableInfo {
     pub(super) primary_key: Vec<usize>,
     /// The order of the columns in the table's own b-tree.
     storage: Vec<usize>,
+    /// The columns in which integers are kept as reals.
+    pub(super) reals: Vec<usize>,
 }
 
 impl TableInfo {
@@ -175,15 +177,15 @@ impl Catalog {
 }
 
 fn load_table(conn: &Connection, name: &str, without_rowid: bool) -> rusqlite::Result<TableInfo> {
-    let sql = "SELECT name, pk, hidden FROM pragma_table_xinfo(?1, 'main') ORDER BY cid";
+    let sql = "SELECT name, pk, hidden, type FROM pragma_table_xinfo(?1, 'main') ORDER BY cid";
     let listed = conn
         .prepare(sql)?
-        .query_map([name], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
-        .collect::<rusqlite::Result<Vec<(String, i64, i64)>>>()?;
+        .query_map([name], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))?
+        .collect::<rusqlite::Result<Vec<(String, i64, i64, String)>>>()?;
     let mut primary_key: Vec<(i64, usize)> = listed
         .iter()
         .enumerate()
-        .filter_map(|(column, (_, position, _))| (*position > 0).then_some((*position, column)))
+        .filter_map(|(column, (_, position, ..))| (*position > 0).then_some((*position, column)))
         .collect();
     primary_key.sort_unstable();
     let primary_key: Vec<usize> = primary_key.into_iter().map(|(_, column)| column).collect();
@@ -194,7 +196,7 @@ fn load_table(conn: &Connection, name: &str, without_rowid: bool) -> rusqlite::R
     let (key, storage) = match (&key_index, without_rowid) {
         (Some(index), true) => (RowKey::Columns(primary_key.clone()), index_order(conn, index)?),
         _ => {
-            let stored = listed.iter().enumerate().filter(|(_, (.., hidden))| *hidden != 2);
+            let stored = listed.iter().enumerate().filter(|(_, (_, _, hidden, _))| *hidden != 2);
             let key = match (primary_key.as_slice(), key_index) {
                 ([column], None) => RowKey::Alias(*column),
                 _ => RowKey::Hidden(rowid_name(&names)),
@@ -205,7 +207,7 @@ fn load_table(conn: &Connection, name: &str, without_rowid: bool) -> rusqlite::R
     let generated: Vec<usize> = listed
         .iter()
         .enumerate()
-        .filter_map(|(column, (.., hidden))| matches!(hidden, 2 | 3).then_some(column))
+        .filter_map(|(column, (_, _, hidden, _))| matches!(hidden, 2 | 3).then_some(column))
         .collect();
     let mut bases = generated::bases(conn, name, &names, &generated)?;
     let columns = listed
@@ -216,7 +218,16 @@ fn load_table(conn: &Connection, name: &str, without_rowid: bool) -> rusqlite::R
             generated: bases.remove(&column),
         })
         .collect();
-    Ok(TableInfo { name: name.into(), columns, key, primary_key, storage })
+    let reals = listed.iter().enumerate().filter(|(_, (.., declared))| is_real(declared));
+    let reals = reals.map(|(column, _)| column).collect();
+    Ok(TableInfo { name: name.into(), columns, key, primary_key, storage, reals })
+}
+
+/// Whether a declared type has REAL affinity, by SQLite's rules.
+fn is_real(declared: &str) -> bool {
+    let declared = declared.to_ascii_uppercase();
+    let says = |words: &[&str]| words.iter().any(|word| declared.contains(word));
+    !says(&["INT", "CHAR", "CLOB", "TEXT", "BLOB"]) && says(&["REAL", "FLOA", "DOUB"])
 }
 
 /// A name for the rowid that no column hides. With all three taken nothing can address the row, and an undo will say

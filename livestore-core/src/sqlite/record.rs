@@ -33,6 +33,24 @@ impl Record {
     }
 }
 
+impl RowImage {
+    /// Makes integers in REAL columns the reals that they are: SQLite before 3.54 shows the hook its compact storage.
+    pub(super) fn widen(&mut self, reals: &[usize]) {
+        let narrow = |value: Option<&Value>| matches!(value, Some(Value::Integer(_)));
+        if !reals.iter().any(|column| narrow(self.values.get(*column))) {
+            return;
+        }
+        let mut values = self.values.to_vec();
+        for column in reals {
+            if let Some(Value::Integer(integer)) = values.get(*column) {
+                // Only integers that a real holds exactly are stored compactly.
+                values[*column] = Value::Real(*integer as f64);
+            }
+        }
+        self.values = values.into();
+    }
+}
+
 /// A place in the recording, to cut it back to.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Mark(pub(super) usize);

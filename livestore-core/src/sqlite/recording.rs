@@ -9,7 +9,7 @@ use super::{
 };
 
 impl Db {
-    /// Runs `act` while every written row is recorded; gives the records.
+    /// Runs `act` while every written row is recorded; gives the records. It takes nothing back: see [`Db::savepoint`].
     ///
     /// # Errors
     /// Those of `act`; or out of memory, when a row could not be recorded.
@@ -24,19 +24,28 @@ impl Db {
         let restore = OnDrop(|| self.hooks.lock().recording = before);
         let done = act();
         drop(restore);
-        let mut state = self.hooks.lock();
-        let records = if before {
-            state.records[mark.min(state.records.len())..].to_vec()
-        } else {
+        let (mut records, incomplete) = {
+            let mut state = self.hooks.lock();
             let mark = mark.min(state.records.len());
-            state.records.split_off(mark)
+            let records =
+                if before { state.records[mark..].to_vec() } else { state.records.split_off(mark) };
+            (records, std::mem::take(&mut state.incomplete))
         };
-        if std::mem::take(&mut state.incomplete) {
-            return Err(
-                SqliteError::OutOfMemory("a written row could not be recorded".into()).into()
-            );
+        let done = done?;
+        if incomplete {
+            let error = SqliteError::OutOfMemory("a written row could not be recorded".to_owned());
+            return Err(error.into());
         }
-        Ok((done?, records))
+        let catalog = self.catalog()?;
+        for record in &mut records {
+            if let Some(table) = catalog.tables.get(&record.table)
+                && !table.reals.is_empty()
+            {
+                let images = [&mut record.old, &mut record.new];
+                images.into_iter().flatten().for_each(|image| image.widen(&table.reals));
+            }
+        }
+        Ok((done, records))
     }
 
     /// Where the recording stands.

@@ -21,17 +21,17 @@ impl Db {
         &self,
         newest_first: impl IntoIterator<Item = &'a [Record]>,
     ) -> Result<ChangeSet, SqliteError> {
-        let ((), records) = self.recorded(|| {
-            self.savepoint(|| {
+        self.savepoint(|| {
+            let ((), records) = self.recorded(|| {
                 self.without_side_effects(|| {
                     newest_first
                         .into_iter()
                         .flat_map(|batch| batch.iter().rev())
                         .try_for_each(|record| self.undo_one(record))
                 })
-            })
-        })?;
-        self.changes(&records)
+            })?;
+            self.changes(&records)
+        })
     }
 
     fn undo_one(&self, record: &Record) -> Result<(), SqliteError> {
