@@ -14,7 +14,7 @@ use std::{
     thread,
 };
 
-use super::locked;
+use super::{locked, survive};
 use crate::platform::ChannelError;
 
 type Receivers = HashMap<String, Vec<(u64, Sender<Vec<u8>>)>>;
@@ -37,9 +37,14 @@ impl Channel {
     ) -> Result<Self, ChannelError> {
         let (sender, frames) = mpsc::channel();
         let id = NEXT.fetch_add(1, Ordering::Relaxed);
+        let thread = format!("channel {name}");
         thread::Builder::new()
-            .name(format!("channel {name}"))
-            .spawn(move || frames.into_iter().for_each(&mut on_frame))
+            .name(thread)
+            .spawn(move || {
+                for frame in frames {
+                    survive("channel", || on_frame(frame));
+                }
+            })
             .map_err(|error| ChannelError(error.to_string()))?;
         let mut open = locked(&OPEN);
         open.get_or_insert_default().entry(name.to_owned()).or_default().push((id, sender));
@@ -51,7 +56,7 @@ impl Channel {
         let open = locked(&OPEN);
         for (id, sender) in open.iter().filter_map(|open| open.get(&self.name)).flatten() {
             if *id != self.id {
-                // A receiver whose callback panicked is gone; nobody misses the frame.
+                // A receiver that is gone misses nothing.
                 let _ = sender.send(frame.to_vec());
             }
         }
@@ -89,8 +94,17 @@ mod tests {
         a.post(&[2]).unwrap();
         let frames: Vec<_> = hears.iter().take(2).collect();
         assert_eq!(frames, [('b', vec![1]), ('b', vec![2])]);
-        drop(b);
+        let (panics, panicked) = mpsc::channel();
+        let _panics = Channel::open("test-one", move |_| {
+            panics.send(()).unwrap();
+            panic!("on purpose")
+        });
         a.post(&[3]).unwrap();
+        a.post(&[4]).unwrap();
+        assert_eq!(hears.iter().take(2).count(), 2);
+        assert_eq!(panicked.iter().take(2).count(), 2, "it hears more after a panic");
+        drop(b);
+        a.post(&[5]).unwrap();
         assert!(hears.recv_timeout(Duration::from_millis(50)).is_err());
     }
 }

@@ -26,7 +26,18 @@ pub use page::{
 pub use storage::Storage;
 pub use timer::{Timer, after, every, sleep};
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
+/// Runs a callback on a thread that others need too. If it panics, as code of the app that it calls may, the panic has
+/// been printed by the hook, and the thread goes on with the next one.
+fn survive(what: &str, callback: impl FnOnce()) {
+    if catch_unwind(AssertUnwindSafe(callback)).is_err() {
+        tracing::error!(what, "a callback panicked");
+    }
+}
 
 /// The data of a mutex whose holders only swap whole values: a panic elsewhere leaves it sound.
 fn locked<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -9,7 +9,7 @@ use std::{
 
 use futures_channel::oneshot;
 
-use super::locked;
+use super::{locked, survive};
 
 type Callback = Arc<Mutex<dyn FnMut() + Send>>;
 
@@ -72,7 +72,7 @@ impl Clock {
                         due.entries.insert((now + period, key.1), entry);
                     }
                     drop(due);
-                    (locked(&callback))();
+                    survive("timer", || (locked(&callback))());
                     locked(&self.due)
                 }
                 Some(key) => match self.changed.wait_timeout(due, key.0 - now) {
@@ -125,6 +125,14 @@ mod tests {
     use super::{after, every, sleep};
     use futures_executor::block_on;
     use std::{sync::mpsc, time::Duration};
+
+    #[test]
+    fn a_timer_that_panics_does_not_stop_the_others() {
+        let (fired, fires) = mpsc::channel();
+        let _panics = after(Duration::ZERO, || panic!("on purpose"));
+        let _fires = after(Duration::from_millis(10), move || fired.send(()).unwrap());
+        assert_eq!(fires.recv(), Ok(()));
+    }
 
     #[test]
     fn timers_fire_in_the_order_of_their_times_until_they_are_dropped() {
