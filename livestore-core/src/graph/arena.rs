@@ -95,6 +95,7 @@ impl<N> Arena<N> {
 #[cfg(test)]
 mod tests {
     use super::Arena;
+    use crate::testing::test;
 
     #[test]
     fn the_id_of_a_removed_node_finds_nothing_after_its_slot_is_used_again() {

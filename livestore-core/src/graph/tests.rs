@@ -1,4 +1,6 @@
 //! What the header promises, one sentence per test. Every step is checked against the invariants by [`World`].
+//!
+//! A panic ends a wasm program, and it has no threads: tests of these say `std::prelude::v1::test`, which is native only.
 
 use std::sync::{
     Arc, Mutex, OnceLock,
@@ -6,6 +8,7 @@ use std::sync::{
 };
 
 use super::{Cx, Effect, Equality, Graph, Handle, MAX_NESTED, NodeId, NodeStats, ReadError, Ref};
+use crate::testing::test;
 
 type Result<T> = std::result::Result<T, ReadError<String>>;
 
@@ -243,7 +246,7 @@ fn an_error_is_a_value_and_the_last_value_stays() {
     assert_eq!((world.refresh().changed, world.read(&above)), (vec![effect.id()], Ok(2)));
 }
 
-#[test]
+#[std::prelude::v1::test]
 fn a_panic_is_an_error_of_its_node_and_the_graph_lives_on() {
     let mut world = World::new();
     let input = world.input(1);
@@ -266,7 +269,7 @@ fn a_panic_is_an_error_of_its_node_and_the_graph_lives_on() {
     assert_eq!((world.read(&fragile), world.read(&above)), (Ok(3), Ok(6)));
 }
 
-#[test]
+#[std::prelude::v1::test]
 fn a_panic_in_an_equality_or_a_drop_is_contained() {
     #[derive(Debug)]
     struct Nasty(i64);
@@ -394,7 +397,7 @@ fn a_dropped_effect_is_not_reported() {
     assert_eq!(world.refresh().changed, [kept.id()]);
 }
 
-#[test]
+#[std::prelude::v1::test]
 fn handles_may_be_dropped_on_any_thread_and_in_closures() {
     let mut world = World::new();
     let input = world.input(1);
@@ -430,39 +433,42 @@ const DEEP: i64 = 100_000;
 
 #[test]
 fn a_chain_of_100_000_thunks_is_evaluated_re_evaluated_and_dropped() {
-    on_a_small_stack(|| {
-        let mut graph = Graph::<(), String>::new();
-        let input = graph.add_ref(Equality::by_value(), 0_i64);
-        let mut top: Handle<i64> = (*input).clone();
-        let mut middle = top.clone();
-        for depth in 0..DEEP {
-            let below = top;
-            top = graph.add_thunk(Equality::by_value(), move |cx| Ok(*cx.get(&below)? + 1));
-            if depth == DEEP / 2 {
-                middle = top.clone();
-            }
+    let mut graph = Graph::<(), String>::new();
+    let input = graph.add_ref(Equality::by_value(), 0_i64);
+    let mut top: Handle<i64> = (*input).clone();
+    let mut middle = top.clone();
+    for depth in 0..DEEP {
+        let below = top;
+        top = graph.add_thunk(Equality::by_value(), move |cx| Ok(*cx.get(&below)? + 1));
+        if depth == DEEP / 2 {
+            middle = top.clone();
         }
-        let effect = graph.observe(&top, &()).unwrap();
-        graph.check_invariants();
-        let NodeStats { runs, aborted, .. } = graph.stats(middle.id());
-        assert!(runs == 1 && aborted <= 1, "{runs} {aborted}");
-        assert_eq!(graph.read(&top, &()).unwrap(), Arc::new(DEEP));
+    }
+    let effect = graph.observe(&top, &()).unwrap();
+    graph.check_invariants();
+    let NodeStats { runs, aborted, .. } = graph.stats(middle.id());
+    assert!(runs == 1 && aborted <= 1, "{runs} {aborted}");
+    assert_eq!(graph.read(&top, &()).unwrap(), Arc::new(DEEP));
 
-        graph.set(&input, 1).unwrap();
-        let refreshed = graph.refresh(&());
-        assert_eq!((refreshed.changed, refreshed.ran.len()), (vec![effect.id()], DEEP as usize));
-        assert_eq!(
-            (graph.read(&top, &()).unwrap(), graph.stats(middle.id()).aborted),
-            (Arc::new(DEEP + 1), aborted)
-        );
-        graph.check_invariants();
-        drop((effect, top, middle));
-        assert_eq!((graph.node_count(), graph.edge_count()), (1, 0));
-        graph.check_invariants();
-    });
+    graph.set(&input, 1).unwrap();
+    let refreshed = graph.refresh(&());
+    assert_eq!((refreshed.changed, refreshed.ran.len()), (vec![effect.id()], DEEP as usize));
+    assert_eq!(
+        (graph.read(&top, &()).unwrap(), graph.stats(middle.id()).aborted),
+        (Arc::new(DEEP + 1), aborted)
+    );
+    graph.check_invariants();
+    drop((effect, top, middle));
+    assert_eq!((graph.node_count(), graph.edge_count()), (1, 0));
+    graph.check_invariants();
 }
 
-#[test]
+#[std::prelude::v1::test]
+fn so_is_it_on_a_stack_smaller_than_that_of_wasm() {
+    on_a_small_stack(a_chain_of_100_000_thunks_is_evaluated_re_evaluated_and_dropped);
+}
+
+#[std::prelude::v1::test]
 fn an_aborted_run_leaves_no_trace_even_if_its_closure_hides_or_panics() {
     on_a_small_stack(|| {
         for panics in [false, true] {

@@ -102,7 +102,8 @@ impl<T: Send + Sync + 'static> Watch<T> {
 pub(super) trait Fill: Send + Sync {
     /// Takes over the node's result.
     fn fill(&self, graph: &mut LiveGraph, db: &Db);
-    /// Asserts that the cell holds the node's result, unless that is still to be brought up to date.
+    /// Asserts that the cell holds the node's result.
+    #[cfg(test)]
     fn check(&self, graph: &mut LiveGraph, db: &Db);
 }
 
@@ -126,6 +127,7 @@ impl<T: Send + Sync + 'static> Fill for Watch<T> {
         drop(replaced);
     }
 
+    #[cfg(test)]
     fn check(&self, graph: &mut LiveGraph, db: &Db) {
         let result = graph.read(&self.node, db).map_err(QueryError::from);
         let content = self.content.read().unwrap_or_else(PoisonError::into_inner);

@@ -125,16 +125,19 @@ impl LiveIndex {
     }
 
     /// The queries in the index.
+    #[cfg(test)]
     pub(super) fn nodes(&self) -> impl Iterator<Item = NodeId> {
         self.footprints.keys().copied()
     }
 
     /// Whether the query is in the index.
+    #[cfg(test)]
     pub(super) fn contains(&self, node: NodeId) -> bool {
         self.footprints.contains_key(&node)
     }
 
     /// How many places nodes stand in.
+    #[cfg(test)]
     pub(super) fn entry_count(&self) -> usize {
         self.tables.values().map(TableIndex::entry_count).sum()
     }
@@ -143,6 +146,7 @@ impl LiveIndex {
     ///
     /// # Panics
     /// If it does not hold.
+    #[cfg(test)]
     pub(super) fn check_invariants(&self) {
         let mut expected = 0;
         for (node, footprint) in &self.footprints {
@@ -211,6 +215,7 @@ impl TableIndex {
         self.existence.is_empty() && self.columns.is_empty() && self.keys.is_empty()
     }
 
+    #[cfg(test)]
     fn entry_count(&self) -> usize {
         let columns: usize = self.columns.values().map(HashSet::len).sum();
         let keys: usize = self.keys.values().flat_map(HashMap::values).map(HashSet::len).sum();
@@ -218,6 +223,7 @@ impl TableIndex {
     }
 
     /// Asserts that `node` stands where it should, and says in how many places.
+    #[cfg(test)]
     fn check_contains(&self, node: NodeId, columns: &ColumnSet, key: Option<&Key>) -> usize {
         if let Some(key) = key {
             let contains = |value| self.keys[&key.column][value].contains(&node);

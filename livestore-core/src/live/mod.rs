@@ -10,7 +10,7 @@
 //! then reads several cells sees one moment.
 //!
 //! # Invariants
-//! [`Live::check_invariants`] asserts them, besides the graph's own.
+//! `Live::check_invariants` asserts them in tests, besides the graph's own.
 //!
 //! 1. Equal queries (by [`QueryId`](crate::query::QueryId)) and computed values of one key have one node.
 //! 2. Registry, index and observers name only nodes that exist: what is freed leaves nothing behind.
@@ -28,6 +28,8 @@ mod owner;
 mod query_node;
 mod registry;
 
+#[cfg(test)]
+mod invariants;
 #[cfg(test)]
 mod model_tests;
 #[cfg(test)]

@@ -15,7 +15,7 @@ use super::{
     query_node::{Shared, computed_node, query_node},
 };
 use crate::{
-    graph::{Equality, Graph, NodeId, NodeStats, Refreshed},
+    graph::{Equality, Graph, NodeId, Refreshed},
     query::{Query, QueryError},
     sqlite::{ChangeSet, Db},
 };
@@ -24,18 +24,18 @@ pub(super) type LiveGraph = Graph<Db, QueryError>;
 
 /// The reactive side of a store; the module's header says how it works.
 pub(crate) struct Live {
-    graph: LiveGraph,
-    index: LiveIndex,
-    shared: Arc<Shared>,
+    pub(super) graph: LiveGraph,
+    pub(super) index: LiveIndex,
+    pub(super) shared: Arc<Shared>,
     /// By effect: whose cells a refresh fills.
-    cells: HashMap<NodeId, Cell>,
+    pub(super) cells: HashMap<NodeId, Cell>,
     /// By observed node: its effect, which all its observers share.
-    effects: HashMap<NodeId, NodeId>,
+    pub(super) effects: HashMap<NodeId, NodeId>,
 }
 
-struct Cell {
-    node: NodeId,
-    fill: Weak<dyn Fill>,
+pub(super) struct Cell {
+    pub(super) node: NodeId,
+    pub(super) fill: Weak<dyn Fill>,
     /// The same watch, to be found again by its type.
     watch: Weak<dyn Any + Send + Sync>,
 }
@@ -170,65 +170,13 @@ impl Live {
         refreshed
     }
 
-    /// What happened to a node so far.
-    pub(crate) fn stats(&self, node: NodeId) -> NodeStats {
-        self.graph.stats(node)
-    }
-
-    /// How many nodes there are.
-    pub(crate) fn node_count(&mut self) -> usize {
-        self.settle();
-        self.graph.node_count()
-    }
-
-    /// How many entries the index has.
-    pub(crate) fn index_entries(&mut self) -> usize {
-        self.settle();
-        self.index.entry_count()
-    }
-
-    /// Asserts the invariants of the module's header, and the graph's.
-    ///
-    /// # Panics
-    /// If one does not hold.
-    pub(crate) fn check_invariants(&mut self) {
-        self.settle();
-        self.graph.check_invariants();
-        self.index.check_invariants();
-        let registry = self.shared.registry();
-        registry.check_invariants();
-        let (cells, nodes) = (self.cells.keys(), self.cells.values().map(|cell| cell.node));
-        let named = self.index.nodes().chain(registry.nodes()).chain(cells.copied()).chain(nodes);
-        for node in named {
-            assert!(self.graph.contains(node), "2: {node:?} exists");
-        }
-        for node in registry.queries().filter(|node| self.graph.stats(*node).runs > 0) {
-            assert!(
-                self.index.contains(node) || self.graph.has_error(node),
-                "3: {node:?} has a footprint"
-            );
-        }
-        assert_eq!(self.cells.len(), self.effects.len(), "2: one effect for each observed node");
-    }
-
-    /// Asserts that every cell holds its node's result; only right after a refresh.
-    ///
-    /// # Panics
-    /// If one does not.
-    pub(crate) fn check_cells(&mut self, db: &Db) {
-        for watch in self.cells.values().filter_map(|cell| cell.fill.upgrade()).collect::<Vec<_>>()
-        {
-            watch.check(&mut self.graph, db);
-        }
-    }
-
     fn watch<T: Send + Sync + 'static>(&self, node: &NodeHandle<T>) -> Option<Arc<Watch<T>>> {
         let effect = self.effects.get(&node.id())?;
         self.cells.get(effect)?.watch.upgrade()?.downcast().ok()
     }
 
     /// Takes over what queries have learned, and forgets what was freed.
-    fn settle(&mut self) {
+    pub(super) fn settle(&mut self) {
         // Forgetting a cell may free its node in turn.
         loop {
             let freed = self.graph.take_freed();
@@ -261,7 +209,6 @@ impl fmt::Debug for Live {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Live")
             .field("graph", &self.graph)
-            .field("index_entries", &self.index.entry_count())
             .field("observers", &self.cells.len())
             .finish_non_exhaustive()
     }

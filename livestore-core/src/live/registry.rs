@@ -42,6 +42,7 @@ impl Registry {
         self.keys.iter().filter(|(_, key)| matches!(key, NodeKey::Query(_))).map(|(node, _)| *node)
     }
 
+    #[cfg(test)]
     pub(super) fn nodes(&self) -> impl Iterator<Item = NodeId> {
         self.keys.keys().copied()
     }
@@ -50,6 +51,7 @@ impl Registry {
     ///
     /// # Panics
     /// If they don't.
+    #[cfg(test)]
     pub(super) fn check_invariants(&self) {
         assert_eq!(self.nodes.len(), self.keys.len(), "1: one node for each key");
         assert!(
