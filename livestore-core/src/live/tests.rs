@@ -335,6 +335,20 @@ fn a_loaded_snapshot_runs_every_query_again() {
 }
 
 #[test]
+fn what_a_query_reads_is_found_out_again_when_the_structure_changes() {
+    let mut world = World::new();
+    world.db.execute_batch("CREATE VIEW titles AS SELECT text AS title FROM todos").unwrap();
+    let titles = world.follow(raw::<String>("SELECT title FROM titles", ()).all());
+    world.db.execute_batch("DROP VIEW titles").unwrap();
+    world.db.execute_batch("CREATE VIEW titles AS SELECT body AS title FROM notes").unwrap();
+    world.live.invalidate_all();
+    assert_eq!(world.refresh().changed, [titles.id()]);
+    assert_eq!(world.commit("DELETE FROM todos").ran, []);
+    assert_eq!(world.commit("UPDATE notes SET body = 'other'").ran, [titles.node().id()]);
+    assert_eq!(*titles.value().unwrap(), ["other"]);
+}
+
+#[test]
 fn cells_show_the_last_refresh_until_the_next_is_done() {
     let mut world = World::new();
     let (all, count) = (world.follow(texts()), world.follow(Todo::query().count()));
