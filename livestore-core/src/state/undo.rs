@@ -4,6 +4,7 @@
 //! survive a crash and travel with a snapshot. The caller trims them at confirmation.
 
 use livestore_sync::{Head, Lane};
+use rusqlite::OptionalExtension;
 use serde::{Deserialize, Serialize};
 
 use super::{State, system};
@@ -67,21 +68,50 @@ impl State {
     /// # Errors
     /// [`SqliteError`] of the storage.
     pub fn kept_undo(&self, lane: Lane, to: Head) -> Result<Option<Vec<Undo>>, SqliteError> {
-        let sql = "SELECT record FROM livestore_undo WHERE lane = ?1 AND number > ?2 ORDER BY number DESC";
-        let mut statement = self.db.conn().prepare_cached(sql)?;
-        let mut rows = statement.query((system::lane_number(lane), system::number(to.number)))?;
         let (mut head, mut undos) = (self.heads[lane], Vec::new());
-        while let Some(row) = rows.next()? {
-            let bytes = row.get_ref(0)?.as_blob().map_err(rusqlite::Error::from)?;
-            match postcard::from_bytes::<Undo>(bytes) {
-                Ok(undo) if undo.lane == lane && undo.after == head => {
+        while head.number > to.number {
+            let Some(undo) = self.kept(lane, head)? else { return Ok(None) };
+            head = undo.before;
+            undos.push(undo);
+        }
+        Ok((head == to).then_some(undos))
+    }
+
+    /// Goes back along the kept records to the newest head of a lane that somebody knows: after a crash, the log.
+    /// Says whether there is one; if not, nothing has changed and the state has to be rebuilt.
+    ///
+    /// # Errors
+    /// Those of `knows`, and [`SqliteError`] as of [`State::roll_back`].
+    pub fn go_back<E: From<SqliteError>>(
+        &mut self,
+        lane: Lane,
+        mut knows: impl FnMut(Head) -> Result<bool, E>,
+    ) -> Result<bool, E> {
+        let (mut head, mut undos) = (self.heads[lane], Vec::new());
+        while !knows(head)? {
+            match self.kept(lane, head)? {
+                Some(undo) => {
                     head = undo.before;
                     undos.push(undo);
                 }
-                _ => return Ok(None),
+                None => return Ok(false),
             }
         }
-        Ok((head == to).then_some(undos))
+        match self.roll_back(&undos) {
+            Ok(_) => Ok(true),
+            Err(SqliteError::UndoMismatch { .. }) => Ok(false),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// The kept record of the commit that led to a head.
+    fn kept(&self, lane: Lane, after: Head) -> Result<Option<Undo>, SqliteError> {
+        let sql = "SELECT record FROM livestore_undo WHERE lane = ?1 AND number = ?2";
+        let mut statement = self.db.conn().prepare_cached(sql)?;
+        let key = (system::lane_number(lane), system::number(after.number));
+        let bytes: Option<Vec<u8>> = statement.query_row(key, |row| row.get(0)).optional()?;
+        let undo = bytes.and_then(|bytes| postcard::from_bytes::<Undo>(&bytes).ok());
+        Ok(undo.filter(|undo| undo.lane == lane && undo.after == after))
     }
 
     /// Keeps a record beside the rows, if this state does.
