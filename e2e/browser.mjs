@@ -4,7 +4,7 @@
 // announce fails it. Knows nothing of TodoMVC: that is todomvc.mjs.
 
 import assert from "node:assert/strict";
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after } from "node:test";
@@ -42,7 +42,9 @@ export const alteredSite = (suffix, lines) => {
   const to = join(env("E2E_SITES"), name);
   rmSync(to, { recursive: true, force: true });
   cpSync(from, to, { recursive: true });
-  const glue = join(to, `${app()}.js`);
+  const scripts = readdirSync(to).filter((file) => file.endsWith(".js"));
+  assert.equal(scripts.length, 1, "a site has one script: the glue");
+  const glue = join(to, scripts[0]);
   writeFileSync(glue, `${lines}\n${readFileSync(glue, "utf8")}`);
   return siteUrl(name);
 };
