@@ -242,6 +242,11 @@ impl<'a> Writes<'a> {
         match failure {
             Failure::Access(violation) => access(self.event, violation),
             Failure::Sqlite(error) => SqlError::new(sql, &error).into(),
+            Failure::Savepoint(error) => MaterializeError::Storage(SqlError {
+                sql: sql.to_owned(),
+                code: rusqlite::ffi::SQLITE_IOERR,
+                message: error.to_string(),
+            }),
         }
     }
 }

@@ -4,7 +4,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
-use super::{db::Db, error::SqliteError, record::Mark};
+use super::{db::Db, error::SqliteError, record::Mark, recording::OnDrop};
 
 /// An open savepoint or transaction.
 #[derive(Debug)]
@@ -96,8 +96,12 @@ impl Db {
         kept
     }
 
+    /// The statement is ours, whatever guard is up.
     fn control(&self, sql: &str) -> Result<(), SqliteError> {
+        let guard = self.hooks.lock().guard.take();
+        let restore = OnDrop(|| self.hooks.lock().guard = guard);
         self.conn.prepare_cached(sql)?.execute(())?;
+        drop(restore);
         Ok(())
     }
 }

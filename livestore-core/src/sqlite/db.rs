@@ -147,7 +147,7 @@ impl Db {
             Some(lane) => Cow::Owned(format!("{}{sql}", guard::tag(lane))),
             None => Cow::Borrowed(sql),
         };
-        let done = self.prepare(&text).and_then(|mut statement| Ok(act(&mut statement)?));
+        let done = self.prepare(&text).and_then(|mut statement| self.act(&mut statement, act));
         let mut state = self.hooks.lock();
         if let Err(failure) = &done {
             state.records.truncate(mark);
@@ -159,6 +159,19 @@ impl Db {
             Some(violation) => Err(Failure::Access(violation.clone())),
             None => done,
         }
+    }
+
+    /// A write that gives rows has written all of them before the first is seen: if what looks at them fails, SQLite
+    /// keeps the write, so it gets a savepoint of its own.
+    fn act<T>(
+        &self,
+        statement: &mut CachedStatement<'_>,
+        act: impl FnOnce(&mut CachedStatement<'_>) -> rusqlite::Result<T>,
+    ) -> Result<T, Failure> {
+        if statement.readonly() || statement.column_count() == 0 {
+            return Ok(act(statement)?);
+        }
+        self.savepoint(|| Ok(act(statement)?))
     }
 
     fn prepare(&self, sql: &str) -> Result<CachedStatement<'_>, Failure> {
@@ -180,6 +193,8 @@ impl Db {
     pub fn declare<'a>(&self, tables: impl IntoIterator<Item = (&'a str, Lane)>) {
         let lanes = tables.into_iter().map(|(table, lane)| (table.to_ascii_lowercase(), lane));
         self.hooks.lock().lanes = lanes.collect();
+        // They were judged by what was declared before.
+        self.conn.flush_prepared_statement_cache();
     }
 
     /// Declares a full-text table and the table whose rows it indexes.
@@ -195,12 +210,20 @@ pub(crate) enum Failure {
     Access(AccessViolation),
     /// SQLite refused it, or could not do it.
     Sqlite(rusqlite::Error),
+    /// The savepoint around it failed.
+    Savepoint(SqliteError),
 }
 
 impl Failure {
     /// The failure as one of the storage, if it is one.
     fn of_storage(&self) -> Option<SqliteError> {
-        let Self::Sqlite(error) = self else { return None };
+        let error = match self {
+            Self::Access(_) => return None,
+            Self::Savepoint(error) => {
+                return Some(error.clone()).filter(SqliteError::is_storage_failure);
+            }
+            Self::Sqlite(error) => error,
+        };
         let code = error.sqlite_error()?;
         let error = rusqlite::Error::SqliteFailure(*code, Some(error.to_string()));
         Some(SqliteError::from(error)).filter(SqliteError::is_storage_failure)
@@ -213,11 +236,18 @@ impl From<rusqlite::Error> for Failure {
     }
 }
 
+impl From<SqliteError> for Failure {
+    fn from(error: SqliteError) -> Self {
+        Self::Savepoint(error)
+    }
+}
+
 impl From<Failure> for SqliteError {
     fn from(failure: Failure) -> Self {
         match failure {
             Failure::Access(violation) => violation.into(),
             Failure::Sqlite(error) => error.into(),
+            Failure::Savepoint(error) => error,
         }
     }
 }

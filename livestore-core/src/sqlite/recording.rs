@@ -37,6 +37,8 @@ impl Db {
             return Err(error.into());
         }
         let catalog = self.catalog()?;
+        // What full-text tables write behind the scenes follows from the rows.
+        records.retain(|record| !catalog.shadow_tables.contains(record.table()));
         for record in &mut records {
             if let Some(table) = catalog.tables.get(&record.table)
                 && !table.reals.is_empty()
@@ -77,7 +79,7 @@ impl Db {
 }
 
 /// Runs a closure when dropped, so that a panic in between leaves no switch on.
-struct OnDrop<F: FnMut()>(F);
+pub(super) struct OnDrop<F: FnMut()>(pub(super) F);
 
 impl<F: FnMut()> Drop for OnDrop<F> {
     fn drop(&mut self) {

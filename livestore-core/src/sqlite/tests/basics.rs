@@ -103,6 +103,90 @@ fn undo_restores_every_kind_of_write() {
 }
 
 #[test]
+fn undo_restores_unusual_tables() {
+    let structure = "
+        CREATE TABLE odd (v TEXT AS (upper(t)) VIRTUAL, t TEXT, s INTEGER AS (length(t)) STORED,
+            key REAL NOT NULL, rowid TEXT, part TEXT NOT NULL COLLATE NOCASE, PRIMARY KEY (part, key))
+            WITHOUT ROWID;
+        CREATE TABLE hidden (rowid TEXT, oid INTEGER, x DOUBLE PRECISION);
+        CREATE TABLE \"we \"\"ird\" (\"a b\" INTEGER PRIMARY KEY, \"select\" ANY) STRICT;
+        INSERT INTO odd (t, key, rowid, part) VALUES ('one', 1, 'r', 'A'), ('two', 2.5, NULL, 'b');
+        INSERT INTO hidden VALUES ('r', 1, 3), (NULL, NULL, NULL);
+        INSERT INTO \"we \"\"ird\" VALUES (1, 'x'), (2, 2.0), (3, x'00ff'), (-4, NULL);";
+    let tables = ["odd", "hidden", "we \"ird"];
+    for sql in [
+        "UPDATE odd SET t = t || '!', key = key + 1",
+        "UPDATE odd SET part = lower(part)",
+        "REPLACE INTO odd (t, key, part) VALUES ('new', 1, 'a')",
+        "DELETE FROM odd",
+        "INSERT INTO odd (key, part) VALUES (9, 'z')",
+        "UPDATE hidden SET _rowid_ = _rowid_ + 7, x = 4",
+        "DELETE FROM hidden",
+        "UPDATE \"we \"\"ird\" SET \"a b\" = \"a b\" * 10, \"select\" = 1.0",
+        "DELETE FROM \"we \"\"ird\" WHERE \"a b\" < 3",
+    ] {
+        let db = Db::open_in_memory().unwrap();
+        db.execute_batch(structure).unwrap();
+        let before = db.content_hash(tables).unwrap();
+        let records = record(&db, &[sql]);
+        assert_ne!(db.content_hash(tables).unwrap(), before, "{sql}");
+        let mut net = db.changes(&records).unwrap();
+        net.merge(db.undo([records.as_slice()]).unwrap());
+        assert!(net.is_empty(), "{sql}: {net:?}");
+        assert_eq!(db.content_hash(tables).unwrap(), before, "{sql}");
+    }
+}
+
+#[test]
+fn a_write_that_gives_rows_is_all_or_nothing_too() {
+    let db = db();
+    let before = db.content_hash(TABLES).unwrap();
+    let sql = "UPDATE people SET age = 1 RETURNING id";
+    let ((), records) = db
+        .recorded(|| {
+            assert!(db.execute(sql, &[]).is_err(), "it gives rows");
+            assert!(db.query(sql, &[], |row| row.get::<_, i64>(0)).is_err(), "ids are text");
+            Ok::<_, SqliteError>(())
+        })
+        .unwrap();
+    assert_eq!(records, []);
+    assert_eq!(db.content_hash(TABLES).unwrap(), before);
+    db.declare([("people", Lane::Synced)]);
+    let ids = db.guarded(Lane::Synced, || db.query(sql, &[], |row| row.get::<_, String>(0)));
+    assert_eq!(ids.unwrap().unwrap(), ["a", "b", "c"]);
+    let savepoint = db.guarded(Lane::Synced, || db.execute("RELEASE livestore", &[]));
+    assert!(matches!(savepoint, Err(SqliteError::Access(AccessViolation::Forbidden { .. }))));
+}
+
+#[test]
+fn full_text_follows_the_rows_and_is_not_recorded() {
+    let db = db();
+    db.execute_batch(
+        "CREATE VIRTUAL TABLE search USING fts5 (title, content='posts', content_rowid='id');
+         INSERT INTO search (search) VALUES ('rebuild');
+         CREATE TEMP TRIGGER search_out AFTER DELETE ON main.posts BEGIN
+             INSERT INTO search (search, rowid, title) VALUES ('delete', old.id, old.title);
+         END;
+         CREATE TEMP TRIGGER search_in AFTER INSERT ON main.posts BEGIN
+             INSERT INTO search (rowid, title) VALUES (new.id, new.title);
+         END;",
+    )
+    .unwrap();
+    db.declare_full_text("search", "posts");
+    let find =
+        "SELECT id FROM posts WHERE id IN (SELECT rowid FROM search WHERE search MATCH 'hello')";
+    let found = || db.query(find, &[], |row| row.get::<_, i64>(0)).unwrap();
+    assert_eq!(found(), [1]);
+    let records = record(&db, &["DELETE FROM posts WHERE id = 1"]);
+    assert_eq!(records.len(), 1);
+    assert!(db.changes(&records).unwrap().touches(&db.read_set(find).unwrap()));
+    assert!(found().is_empty());
+    db.undo([records.as_slice()]).unwrap();
+    assert_eq!(found(), [1], "TEMP triggers fire while an undo keeps the others off");
+    db.execute("INSERT INTO search (search) VALUES ('integrity-check')", &[]).unwrap();
+}
+
+#[test]
 fn a_failing_statement_leaves_no_records() {
     let db = db();
     let before = db.content_hash(TABLES).unwrap();
