@@ -33,3 +33,8 @@ pub use provider::StoreProvider;
 pub use status::{
     use_boot_status, use_durability, use_leader_status, use_pending, use_storage_mode,
 };
+
+/// The README's first app compiles.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+mod readme {}

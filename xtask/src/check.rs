@@ -139,14 +139,8 @@ impl Step {
             Self::Fmt => shell::run(workspace.cargo().args(["fmt", "--all", "--check"])),
             Self::Clippy => {
                 let mut cargo = workspace.cargo();
-                shell::run(cargo.args([
-                    "clippy",
-                    "--workspace",
-                    "--all-targets",
-                    "--",
-                    "-D",
-                    "warnings",
-                ]))
+                cargo.args(["clippy", "--workspace", "--all-targets", "--keep-going"]);
+                shell::run(cargo.args(["--", "-D", "warnings"]))
             }
             Self::ClippyWasm => clippy_wasm(workspace),
             Self::Features => features(workspace),
@@ -175,7 +169,7 @@ impl Step {
 fn clippy_wasm(workspace: &Workspace) -> Result<()> {
     let mut cargo = workspace.cargo();
     cargo
-        .args(["clippy", "--target", WASM, "--all-targets"])
+        .args(["clippy", "--target", WASM, "--all-targets", "--keep-going"])
         .args(packages(&workspace.members_for_wasm()));
     shell::run(cargo.args(["--", "-D", "warnings"]))
 }

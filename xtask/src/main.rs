@@ -68,7 +68,7 @@ enum Command {
         #[arg(long, value_enum)]
         skip: Vec<check::Step>,
     },
-    /// Build an example for the browser into target/site/<example>
+    /// Build an example for the browser into a folder of target/site
     Build {
         #[command(flatten)]
         build: BuildArgs,
