@@ -166,10 +166,11 @@ impl Step {
     }
 }
 
+/// The programs and libraries; their tests are the same sources as natively, where clippy has read them.
 fn clippy_wasm(workspace: &Workspace) -> Result<()> {
     let mut cargo = workspace.cargo();
     cargo
-        .args(["clippy", "--target", WASM, "--all-targets", "--keep-going"])
+        .args(["clippy", "--target", WASM, "--lib", "--bins", "--keep-going"])
         .args(packages(&workspace.members_for_wasm()));
     shell::run(cargo.args(["--", "-D", "warnings"]))
 }
@@ -197,6 +198,7 @@ fn tests(workspace: &Workspace) -> Result<()> {
     }
 }
 
+/// The tests inside the libraries, which run on both targets; those in `tests/` are about machines and files.
 fn wasm_tests(workspace: &Workspace) -> Result<()> {
     let tested = workspace.members_tested_on_wasm();
     if tested.is_empty() {
