@@ -25,6 +25,8 @@ mod value;
 pub mod __private;
 
 pub use eventlog::LogError;
+#[doc(hidden)]
+pub use leader::run as run_leader;
 pub use leader::{SchemaSet, launch};
 pub use link::OpenFailure;
 pub use live::{Cx, LiveError, NodeHandle, Observer, Signal};

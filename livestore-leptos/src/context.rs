@@ -7,7 +7,12 @@ use livestore_core::{AnyStore, Schema, Store};
 #[derive(Clone)]
 struct Nearest(AnyStore);
 
-pub(crate) fn provide_store<S: Schema>(store: &Store<S>) {
+/// Makes a store that the app has opened itself the nearest one for the current owner, as
+/// [`StoreProvider`](crate::StoreProvider) does for its children: for tests, and for stores that outlive components.
+///
+/// Open it with `.notify_within(|tell| reactive_graph::effect::batch(tell))`, or an `ImmediateEffect` that reads several
+/// queries runs once for each of them.
+pub fn provide_store<S: Schema>(store: &Store<S>) {
     provide_context(store.clone());
     provide_context(Nearest(store.any().clone()));
 }
@@ -21,7 +26,8 @@ pub fn use_store<S: Schema>() -> Store<S> {
     match try_use_store() {
         Some(store) => store,
         None => panic!(
-            "`use_store::<{0}>()` was called outside a `<StoreProvider>` of schema `{0}`: put the component below one",
+            "`use_store::<{0}>()` was called outside a `<StoreProvider>` of schema `{0}`: call it in a component below one, \
+             not in an event handler or after an await",
             std::any::type_name::<S>()
         ),
     }
@@ -37,7 +43,8 @@ pub(crate) fn nearest_store() -> AnyStore {
     match use_context::<Nearest>() {
         Some(Nearest(store)) => store,
         None => panic!(
-            "a livestore hook was called outside a `<StoreProvider>`: put the component below one"
+            "a livestore hook was called outside a `<StoreProvider>`: call it in a component below one, not in an event \
+             handler or after an await; the `_in` variants take a store instead"
         ),
     }
 }

@@ -1,15 +1,15 @@
 //! Client documents as signals that can be written.
 
-use std::{fmt, panic::Location};
+use std::{fmt, panic::Location, sync::Arc};
 
 use leptos::{
-    error::throw,
-    prelude::{DefinedAt, Get, IsDisposed, Notify, ReadUntracked, Signal, Track, Update},
+    prelude::{DefinedAt, Get, IsDisposed, Memo, Notify, ReadUntracked, Signal, Track, Update},
     reactive::owner::ArenaItem,
 };
 use livestore_core::{AnyStore, ClientDocument, CommitError, Document, StoreError};
 
 use crate::{
+    boundary::Boundary,
     context::nearest_store,
     live::{Bound, ValueGuard},
 };
@@ -20,19 +20,14 @@ use crate::{
 /// A value is kept per tab or per client, as the document says; it survives reloads and is never synced. Reading it
 /// never writes it.
 pub struct DocumentSignal<D: 'static> {
-    item: ArenaItem<Open<D>>,
+    item: ArenaItem<Arc<Open<D>>>,
     defined_at: &'static Location<'static>,
 }
 
 struct Open<D> {
     document: Document<D>,
     bound: Bound<D>,
-}
-
-impl<D> Clone for Open<D> {
-    fn clone(&self) -> Self {
-        Self { document: self.document.clone(), bound: self.bound.clone() }
-    }
+    boundary: Boundary,
 }
 
 impl<D> Copy for DocumentSignal<D> {}
@@ -94,13 +89,15 @@ impl<D: ClientDocument> Update for DocumentSignal<D> {
     /// A value that can't be stored goes to the error boundary; see [`DocumentSignal::try_change`].
     fn try_maybe_update<U>(&self, fun: impl FnOnce(&mut D) -> (bool, U)) -> Option<U> {
         let open = self.item.try_get_value()?;
+        // What the closure returned counts even if its value can't be stored.
         let mut result = None;
-        let changed = open.document.update(|value| {
-            let (_, out) = fun(value);
+        let changed = open.document.maybe_update(|value| {
+            let (changed, out) = fun(value);
             result = Some(out);
+            (changed, ())
         });
         if let Err(error) = changed {
-            throw(error);
+            open.boundary.throw(error);
         }
         result
     }
@@ -117,8 +114,10 @@ impl<D: ClientDocument> DocumentSignal<D> {
 }
 
 impl<D: ClientDocument> From<DocumentSignal<D>> for Signal<D> {
+    /// For components that take a `Signal`: copies the value once per change.
+    #[track_caller]
     fn from(document: DocumentSignal<D>) -> Self {
-        Self::derive(move || document.get())
+        Memo::new(move |_| document.get()).into()
     }
 }
 
@@ -143,9 +142,7 @@ pub fn use_client_document_in<D: ClientDocument>(
     store: &AnyStore,
 ) -> Result<DocumentSignal<D>, StoreError> {
     let document = store.document::<D>()?;
-    let bound = Bound::new(document.live().clone());
-    Ok(DocumentSignal {
-        item: ArenaItem::new(Open { document, bound }),
-        defined_at: Location::caller(),
-    })
+    let bound = Bound::new(document.live().clone(), None);
+    let open = Open { document, bound, boundary: Boundary::nearest() };
+    Ok(DocumentSignal { item: ArenaItem::new(Arc::new(open)), defined_at: Location::caller() })
 }

@@ -5,20 +5,25 @@
 //! rows. Three things make it free of glitches: all values of a refresh are stored before any reader is told; the
 //! telling happens inside `reactive_graph`'s `batch`; and a stale closure is known to its readers at once, because the
 //! query it returns sits in a memo that every read goes through.
+//!
+//! Nothing is followed before it is first read. The subscription belongs to that memo, which belongs to the owner that
+//! was current when the hook was called: when the owner is cleaned up, the engine forgets the query at once.
 
 use std::{fmt, ops::Deref, panic::Location, sync::Arc};
 
 use leptos::{
-    error::{ErrorId, clear, get_error_hook, set_error_hook, throw},
     prelude::{
-        ArcMemo, DefinedAt, Get, GetUntracked, IsDisposed, Notify, ReadUntracked, RenderEffect,
-        Signal, Track, on_cleanup,
+        ArcMemo, DefinedAt, Get, IsDisposed, Memo, Notify, ReadUntracked, Signal, Track,
+        WithUntracked,
     },
     reactive::{owner::ArenaItem, signal::ArcTrigger},
 };
 use livestore_core::{AnyStore, IntoQuery, LiveQuery, QueryError, Subscription};
 
-use crate::context::nearest_store;
+use crate::{
+    boundary::{Boundary, Report},
+    context::nearest_store,
+};
 
 /// A query's value that follows the store: `Copy`, with Leptos's read traits (`get`, `read`, `with`, …).
 ///
@@ -85,13 +90,15 @@ impl<T: Default + Send + Sync> ReadUntracked for LiveSignal<T> {
 
     fn try_read_untracked(&self) -> Option<ValueGuard<T>> {
         let live = self.item.try_get_value()?;
-        Some(ValueGuard(live.bound.get_untracked().live.last().unwrap_or_default()))
+        Some(ValueGuard(live.with(LiveQuery::last).unwrap_or_default()))
     }
 }
 
-impl<T: Default + Clone + Send + Sync> From<LiveSignal<T>> for Signal<T> {
+impl<T: Default + Clone + PartialEq + Send + Sync> From<LiveSignal<T>> for Signal<T> {
+    /// For components that take a `Signal`: copies the value once per change.
+    #[track_caller]
     fn from(live: LiveSignal<T>) -> Self {
-        Self::derive(move || live.get())
+        Memo::new(move |_| live.get()).into()
     }
 }
 
@@ -122,12 +129,12 @@ where
     Q: IntoQuery<Output = T>,
     T: Default + PartialEq + Send + Sync + 'static,
 {
-    let live = ArcLive::new(store.clone(), query);
-    report_errors(live.clone());
+    let live = ArcLive::new(store.clone(), Some(Boundary::nearest()), query);
     LiveSignal { item: ArenaItem::new(live), defined_at: Location::caller() }
 }
 
-/// Like [`use_query`], but a failure is part of the value instead of going to the error boundary.
+/// Like [`use_query`], but a failure is part of the value instead of going to the error boundary. Also for values
+/// without a default.
 #[track_caller]
 pub fn try_use_query<Q, T>(
     query: impl Fn() -> Q + Send + Sync + 'static,
@@ -149,10 +156,10 @@ where
     Q: IntoQuery<Output = T>,
     T: PartialEq + Send + Sync + 'static,
 {
-    let live = ArcLive::new(store.clone(), query);
+    let live = ArcLive::new(store.clone(), None, query);
     Signal::derive(move || {
         live.track();
-        live.bound.get_untracked().live.value()
+        live.with(LiveQuery::value)
     })
 }
 
@@ -167,31 +174,13 @@ impl<T: Send + Sync + 'static> Clone for ArcLive<T> {
     }
 }
 
-/// One query while it is followed. Equal when the query is.
-pub(crate) struct Bound<T> {
-    live: LiveQuery<T>,
-    changed: ArcTrigger,
-    _subscription: Arc<Subscription>,
-}
-
-impl<T> Clone for Bound<T> {
-    fn clone(&self) -> Self {
-        Self {
-            live: self.live.clone(),
-            changed: self.changed.clone(),
-            _subscription: Arc::clone(&self._subscription),
-        }
-    }
-}
-
-impl<T> PartialEq for Bound<T> {
-    fn eq(&self, other: &Self) -> bool {
-        self.live == other.live
-    }
-}
-
 impl<T: PartialEq + Send + Sync + 'static> ArcLive<T> {
-    fn new<Q>(store: AnyStore, query: impl Fn() -> Q + Send + Sync + 'static) -> Self
+    /// `boundary` takes the query's errors, if anybody should.
+    fn new<Q>(
+        store: AnyStore,
+        boundary: Option<Boundary>,
+        query: impl Fn() -> Q + Send + Sync + 'static,
+    ) -> Self
     where
         Q: IntoQuery<Output = T>,
     {
@@ -199,7 +188,11 @@ impl<T: PartialEq + Send + Sync + 'static> ArcLive<T> {
             let live = store.live(query());
             match old {
                 Some(old) if old.live == live => (old, false),
-                _ => (Bound::new(live), true),
+                old => {
+                    // First the old one takes its error back, then the new one may show one.
+                    drop(old);
+                    (Bound::new(live, boundary.clone()), true)
+                }
             }
         });
         Self { bound }
@@ -209,18 +202,42 @@ impl<T: PartialEq + Send + Sync + 'static> ArcLive<T> {
 impl<T: Send + Sync + 'static> ArcLive<T> {
     fn track(&self) {
         self.bound.track();
-        self.bound.get_untracked().track();
+        self.bound.with_untracked(Bound::track);
+    }
+
+    fn with<R>(&self, read: impl FnOnce(&LiveQuery<T>) -> R) -> R {
+        self.bound.with_untracked(|bound| read(&bound.live))
     }
 }
 
+/// One query while it is followed.
+pub(crate) struct Bound<T> {
+    live: LiveQuery<T>,
+    changed: ArcTrigger,
+    _subscription: Subscription,
+}
+
 impl<T: Send + Sync + 'static> Bound<T> {
-    pub(crate) fn new(live: LiveQuery<T>) -> Self {
+    pub(crate) fn new(live: LiveQuery<T>, boundary: Option<Boundary>) -> Self {
         let changed = ArcTrigger::new();
+        let report = boundary.map(|boundary| Arc::new(Report::new(boundary)));
+        let show_error = {
+            let live = live.clone();
+            move || {
+                if let Some(report) = &report {
+                    report.show(live.value().err());
+                }
+            }
+        };
         let subscription = live.on_change({
-            let changed = changed.clone();
-            move || changed.notify()
+            let (show_error, changed) = (show_error.clone(), changed.clone());
+            move || {
+                show_error();
+                changed.notify();
+            }
         });
-        Self { live, changed, _subscription: Arc::new(subscription) }
+        show_error();
+        Self { live, changed, _subscription: subscription }
     }
 
     /// Makes the current observer follow the value.
@@ -232,20 +249,4 @@ impl<T: Send + Sync + 'static> Bound<T> {
     pub(crate) fn notify(&self) {
         self.changed.notify();
     }
-}
-
-/// Throws the query's errors to the error boundary that is nearest now, and clears them once it succeeds again.
-fn report_errors<T: PartialEq + Send + Sync + 'static>(live: ArcLive<T>) {
-    let boundary = get_error_hook();
-    let effect = RenderEffect::new(move |thrown: Option<Option<ErrorId>>| {
-        live.track();
-        if let Some(old) = thrown.flatten() {
-            clear(&old);
-        }
-        let error = live.bound.get_untracked().live.value().err()?;
-        let _boundary = boundary.clone().map(set_error_hook);
-        Some(throw(error))
-    });
-    let effect = leptos::reactive::owner::StoredValue::new_local(effect);
-    on_cleanup(move || drop(effect));
 }

@@ -4,7 +4,7 @@ use leptos::{
     children::{TypedChildrenFn, ViewFn},
     either::EitherOf3,
     prelude::*,
-    reactive::spawn_local_scoped,
+    reactive::{effect::batch, spawn_local_scoped_with_cancellation},
 };
 use livestore_core::{BootStatus, OpenError, Schema, Store, StoreOptions};
 
@@ -14,6 +14,9 @@ use crate::{context::provide_store, status::provide_boot_status};
 ///
 /// A failure to open goes to the nearest `<ErrorBoundary>`. When the provider is unmounted, the store is closed as
 /// soon as nobody else holds it; what it accepted is persisted first. The options are read once.
+///
+/// An app with several stores nests their providers: [`use_store`](crate::use_store) finds each by its schema, and
+/// [`use_query_in`](crate::use_query_in) reads the one it is given.
 #[component]
 pub fn StoreProvider<S, C>(
     /// Which store to open, and how.
@@ -21,33 +24,40 @@ pub fn StoreProvider<S, C>(
     /// Shown while the store opens, and by server rendering always.
     #[prop(optional, into)]
     fallback: ViewFn,
-    /// Built once the store is open; every read below is synchronous.
+    /// Built once, when the store is open; every read below is synchronous.
     children: TypedChildrenFn<C>,
 ) -> impl IntoView
 where
     S: Schema,
     C: IntoView + 'static,
 {
-    let boot = ArcRwSignal::new(BootStatus::Loading);
-    provide_boot_status(boot.clone());
-    let opened: ArcRwSignal<Option<Result<Store<S>, OpenError>>> = ArcRwSignal::new(None);
-    // An effect runs in the browser only and after the first render: the server and the hydrating client both render
-    // the fallback.
-    Effect::new({
-        let opened = opened.clone();
-        move |_| {
-            let (opened, boot) = (opened.clone(), boot.clone());
-            let options = options.clone().on_boot(move |status| boot.set(status));
-            spawn_local_scoped(async move { opened.set(Some(Store::open(options).await)) });
-        }
-    });
+    let opened = open(options);
     let children = children.into_inner();
     move || match opened.get() {
         None => EitherOf3::A(fallback.run()),
         Some(Ok(store)) => {
             provide_store(&store);
-            EitherOf3::B(children())
+            // What the children read while they are built must not build them again.
+            EitherOf3::B(untrack(&*children))
         }
         Some(Err(error)) => EitherOf3::C(Err::<(), _>(error)),
     }
+}
+
+/// Opens a store, and gives up if the owner is gone before it is open.
+fn open<S: Schema>(options: StoreOptions<S>) -> ArcReadSignal<Option<Result<Store<S>, OpenError>>> {
+    let boot = ArcRwSignal::new(BootStatus::Loading);
+    provide_boot_status(boot.clone());
+    let (opened, set_opened) = arc_signal(None);
+    // All observers of one refresh are told together.
+    let options = options.on_boot(move |status| boot.set(status)).notify_within(|tell| batch(tell));
+    // An effect runs in the browser only and after the first render: the server and the hydrating client both render
+    // the fallback.
+    Effect::new(move |_| {
+        let (options, set_opened) = (options.clone(), set_opened.clone());
+        spawn_local_scoped_with_cancellation(async move {
+            set_opened.set(Some(Store::open(options).await));
+        });
+    });
+    opened
 }

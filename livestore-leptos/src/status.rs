@@ -1,10 +1,10 @@
 //! What a store says about itself, as signals.
 
 use leptos::{
-    prelude::{ArcRwSignal, Get, Set, Signal, on_cleanup, provide_context, use_context},
-    reactive::owner::StoredValue,
+    prelude::{ArcRwSignal, Memo, Notify, Signal, Track, provide_context, use_context},
+    reactive::signal::ArcTrigger,
 };
-use livestore_core::{AnyStore, BootStatus, Durability, LeaderStatus, StorageMode};
+use livestore_core::{AnyStore, BootStatus, BootWarning, Durability, LeaderStatus, StorageMode};
 
 use crate::context::nearest_store;
 
@@ -23,9 +23,9 @@ pub(crate) fn provide_boot_status(boot: ArcRwSignal<BootStatus>) {
 #[track_caller]
 pub fn use_boot_status() -> Signal<BootStatus> {
     match use_context::<Boot>() {
-        Some(Boot(boot)) => Signal::derive(move || boot.get()),
+        Some(Boot(boot)) => boot.into(),
         None => panic!(
-            "`use_boot_status` was called outside a `<StoreProvider>`: put the component below one"
+            "`use_boot_status` was called outside a `<StoreProvider>`: call it in a component below one or in its fallback"
         ),
     }
 }
@@ -33,41 +33,49 @@ pub fn use_boot_status() -> Signal<BootStatus> {
 /// Where the nearest store keeps its data.
 #[track_caller]
 pub fn use_storage_mode() -> Signal<StorageMode> {
-    follow(AnyStore::storage_mode)
+    use_status_in(&nearest_store(), AnyStore::storage_mode)
 }
 
 /// Whether the nearest store's commits would survive leaving the page now.
 #[track_caller]
 pub fn use_durability() -> Signal<Durability> {
-    follow(AnyStore::durability)
+    use_status_in(&nearest_store(), AnyStore::durability)
 }
 
 /// Who persists the nearest store's commits.
 #[track_caller]
 pub fn use_leader_status() -> Signal<LeaderStatus> {
-    follow(AnyStore::leader_status)
+    use_status_in(&nearest_store(), AnyStore::leader_status)
 }
 
 /// How many of this session's events the leader has not persisted yet.
 #[track_caller]
 pub fn use_pending() -> Signal<usize> {
-    follow(AnyStore::pending)
+    use_status_in(&nearest_store(), AnyStore::pending)
 }
 
+/// What opening the nearest store mended or worked around.
 #[track_caller]
-fn follow<T: Clone + PartialEq + Send + Sync + 'static>(read: fn(&AnyStore) -> T) -> Signal<T> {
-    let store = nearest_store();
-    let value = ArcRwSignal::new(read(&store));
+pub fn use_boot_warnings() -> Signal<Vec<BootWarning>> {
+    use_status_in(&nearest_store(), AnyStore::boot_warnings)
+}
+
+/// A status of a store of your choice: `use_status_in(&store, AnyStore::pending)`. Changes when that status does.
+#[track_caller]
+pub fn use_status_in<T: PartialEq + Send + Sync + 'static>(
+    store: &AnyStore,
+    read: fn(&AnyStore) -> T,
+) -> Signal<T> {
+    let changed = ArcTrigger::new();
     let subscription = store.on_status({
-        let value = value.clone();
-        let store = store.downgrade();
-        move || {
-            if let Some(store) = store.upgrade() {
-                value.set(read(&store));
-            }
-        }
+        let changed = changed.clone();
+        move || changed.notify()
     });
-    let subscription = StoredValue::new(Some(subscription));
-    on_cleanup(move || drop(subscription));
-    Signal::derive(move || value.get())
+    let store = store.clone();
+    let value = Memo::new(move |_| {
+        let _ends_with_the_memo = &subscription;
+        changed.track();
+        read(&store)
+    });
+    value.into()
 }

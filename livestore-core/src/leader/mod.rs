@@ -18,7 +18,8 @@ mod serve;
 
 pub(crate) use config::LeaderConfig;
 pub use schema_set::SchemaSet;
-pub(crate) use serve::run;
+#[doc(hidden)]
+pub use serve::run;
 
 use crate::platform;
 

@@ -21,7 +21,7 @@ use crate::{
 const IDLE: Duration = Duration::from_secs(60);
 
 /// Runs the leader of a store whose schema is one of `S`: the entry that a worker or thread is started with.
-pub(crate) fn run<S: SchemaSet>(scope: LeaderScope) -> LocalBoxFuture<'static, ()> {
+pub fn run<S: SchemaSet>(scope: LeaderScope) -> LocalBoxFuture<'static, ()> {
     async move {
         let config: LeaderConfig = match postcard::from_bytes(scope.config()) {
             Ok(config) => config,

@@ -12,12 +12,6 @@ impl Live {
         self.graph.stats(node)
     }
 
-    /// How many nodes there are.
-    pub(crate) fn node_count(&mut self) -> usize {
-        self.settle();
-        self.graph.node_count()
-    }
-
     /// How many entries the index has.
     pub(crate) fn index_entries(&mut self) -> usize {
         self.settle();

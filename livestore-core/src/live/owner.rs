@@ -170,6 +170,12 @@ impl Live {
         refreshed
     }
 
+    /// How many nodes there are.
+    pub(crate) fn node_count(&mut self) -> usize {
+        self.settle();
+        self.graph.node_count()
+    }
+
     fn watch<T: Send + Sync + 'static>(&self, node: &NodeHandle<T>) -> Option<Arc<Watch<T>>> {
         let effect = self.effects.get(&node.id())?;
         self.cells.get(effect)?.watch.upgrade()?.downcast().ok()

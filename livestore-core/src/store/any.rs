@@ -271,6 +271,12 @@ impl AnyStore {
         Subscription::new(&self.0, |store| &store.statuses, (), Arc::new(changed))
     }
 
+    /// How many nodes the reactive graph has: for tests that nothing is left behind.
+    #[doc(hidden)]
+    pub fn node_count(&self) -> usize {
+        self.0.enter().map_or(0, |mut engine| engine.live.node_count())
+    }
+
     /// A handle that does not keep the store open.
     pub fn downgrade(&self) -> WeakStore {
         WeakStore(Arc::downgrade(&self.0))

@@ -29,12 +29,12 @@ impl<D: ClientDocument> Document<D> {
         &self.live
     }
 
-    /// Replaces the value. It shows at once and is persisted soon after.
+    /// Replaces the value. It shows at once and is persisted soon after; an equal value is no change.
     ///
     /// # Errors
     /// [`CommitError`] when the value can't be JSON, or when called from inside the store.
     pub fn set(&self, value: D) -> Result<(), CommitError> {
-        self.change(|current| *current = value)
+        self.update(|current| *current = value)
     }
 
     /// Changes parts of the value.
@@ -42,13 +42,28 @@ impl<D: ClientDocument> Document<D> {
     /// # Errors
     /// As [`set`](Self::set).
     pub fn update(&self, change: impl FnOnce(&mut D)) -> Result<(), CommitError> {
-        self.change(change)
+        self.maybe_update(|value| (true, change(value)))
     }
 
-    fn change(&self, change: impl FnOnce(&mut D)) -> Result<(), CommitError> {
+    /// Changes the value if `change` says so, and hands on what it returns besides.
+    ///
+    /// # Errors
+    /// As [`set`](Self::set).
+    pub fn maybe_update<U>(
+        &self,
+        change: impl FnOnce(&mut D) -> (bool, U),
+    ) -> Result<U, CommitError> {
         // The closure is the app's and may read the store, so it runs before the engine is entered.
-        let mut value = D::clone(&*self.current()?);
-        change(&mut value);
+        let before = self.current()?;
+        let mut value = D::clone(&before);
+        let (changed, result) = change(&mut value);
+        if changed && value != *before {
+            self.write(value)?;
+        }
+        Ok(result)
+    }
+
+    fn write(&self, value: D) -> Result<(), CommitError> {
         let json: Arc<str> = value.to_json()?.into();
         let shared = &self.store.0;
         let mut engine = shared.enter()?;

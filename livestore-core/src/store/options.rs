@@ -53,10 +53,16 @@ impl<S> StoreOptions<S> {
         self
     }
 
-    /// Calls `on_boot` with every step of opening.
+    /// Calls `on_boot` with every step of opening; several are called in turn.
     #[must_use]
     pub fn on_boot(mut self, on_boot: impl Fn(BootStatus) + Send + Sync + 'static) -> Self {
-        self.on_boot = Some(Arc::new(on_boot));
+        self.on_boot = Some(match self.on_boot.take() {
+            None => Arc::new(on_boot),
+            Some(earlier) => Arc::new(move |status: BootStatus| {
+                earlier(status.clone());
+                on_boot(status);
+            }),
+        });
         self
     }
 
