@@ -63,15 +63,15 @@
 //! struct App;
 //!
 //! fn main() {
-//!     # #[cfg(any())]
 //!     livestore_leptos::launch::<App>(|| leptos::mount::mount_to_body(Root));
 //! }
 //!
 //! #[component]
 //! fn Root() -> impl IntoView {
+//!     let options = StoreOptions::<App>::new("todos").persisted();
 //!     view! {
 //!         <ErrorBoundary fallback=|errors| view! { <p>{format!("{:?}", errors.get())}</p> }>
-//!             <StoreProvider options=StoreOptions::<App>::new("todos").persisted() fallback=|| "Loading…">
+//!             <StoreProvider options fallback=|| "Loading…">
 //!                 <Todos/>
 //!             </StoreProvider>
 //!         </ErrorBoundary>
