@@ -206,9 +206,7 @@ fn wasm_tests(workspace: &Workspace) -> Result<()> {
     }
     let runner = serde_json::json!([std::env::current_exe()?, "wasm-test-runner"]);
     let mut cargo = workspace.cargo();
-    cargo
-        .args(["test", "--target", WASM, "--lib", "--tests", "--no-fail-fast"])
-        .args(packages(&tested));
+    cargo.args(["test", "--target", WASM, "--lib", "--no-fail-fast"]).args(packages(&tested));
     cargo.arg("--config").arg(format!("target.{WASM}.runner={runner}"));
     browser::for_test_runner(workspace, &mut cargo)?;
     shell::run(&mut cargo)
