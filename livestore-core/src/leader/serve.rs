@@ -1,6 +1,7 @@
 //! The leader's thread: wait for the lock, open, then take what arrives until told to stop.
 //!
 //! Everything that has arrived is taken before a group is written, so a burst of commits becomes one transaction.
+//! Whoever tells it to stop may have posted just before; that is still taken.
 
 use std::{collections::BTreeMap, pin::pin, rc::Rc, time::Duration};
 
@@ -86,7 +87,15 @@ async fn lead<S: SchemaSet>(
     };
     let driver = Driver::open(config, schema, &storage, progress)?;
     posts.to_all(&ForSession::Report(driver.serving()));
-    Ok(Serving { driver, posts, inbox, sessions: BTreeMap::new(), _channel: channel, _lock: lock })
+    Ok(Serving {
+        driver,
+        posts,
+        inbox,
+        sessions: BTreeMap::new(),
+        channel: Some(channel),
+        _storage: storage,
+        _lock: lock,
+    })
 }
 
 fn open_failure(refused: StorageRefused) -> OpenFailure {
@@ -99,14 +108,16 @@ fn open_failure(refused: StorageRefused) -> OpenFailure {
     }
 }
 
-/// A leader at work. The fields are dropped in order: the databases first, the lock last.
+/// A leader at work. The fields are dropped in order: the databases first, then the files' own lock, the lock among
+/// this platform's leaders last.
 struct Serving {
     driver: Driver,
     posts: Rc<Posts>,
     inbox: mpsc::UnboundedReceiver<Vec<u8>>,
     /// Sessions that were told how this leader was opened.
     sessions: BTreeMap<SessionId, ()>,
-    _channel: Channel,
+    channel: Option<Channel>,
+    _storage: Storage,
     _lock: Option<crate::platform::LockGuard>,
 }
 
@@ -123,7 +134,12 @@ impl Serving {
             }
             self.work();
         }
-        // What had arrived before the stop was accepted by somebody: it is written before the lock goes.
+        // A closed channel still delivers what was posted to it before (in a browser, where it does not, the journal
+        // has it); then the inbox ends.
+        drop(self.channel.take());
+        while let Some(frame) = self.inbox.next().await {
+            self.take(&frame);
+        }
         self.work();
     }
 
@@ -133,18 +149,31 @@ impl Serving {
             while let Ok(frame) = self.inbox.try_recv() {
                 self.take(&frame);
             }
-            let wrote = self.driver.write_group(now());
-            self.send();
-            if !wrote {
+            if !self.write_group() {
                 return;
             }
         }
+    }
+
+    fn write_waiting(&mut self) {
+        while self.write_group() {}
+    }
+
+    /// False when nothing waits, or while the storage is given a rest.
+    fn write_group(&mut self) -> bool {
+        let wrote = self.driver.write_group(now());
+        self.send();
+        wrote
     }
 
     fn take(&mut self, frame: &[u8]) {
         match from_frame::<ToLeader>(frame) {
             Ok(message) => {
                 let from = message.from();
+                if matches!(message, ToLeader::Attach(_)) {
+                    // Whoever comes sees what was posted before: a reopened store has what its last opening committed.
+                    self.write_waiting();
+                }
                 match &message {
                     ToLeader::Leave { .. } => {
                         self.sessions.remove(&from);

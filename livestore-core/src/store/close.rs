@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use livestore_sync::{Journal, Push, Session, ToLeader};
+
 use super::{
     any::{Shared, now},
     open::encode_journal,
@@ -28,18 +30,37 @@ impl Shared {
         self.close();
     }
 
-    /// Ends the link. What the leader does not have yet is journaled; what was posted to it already it still takes.
+    /// Ends the link. What the leader does not have yet is journaled; without a journal (natively) all of it is posted,
+    /// as a leader takes what was posted before it was told to stop.
     fn close(&self) {
         let Ok(mut engine) = self.enter() else { return };
         if engine.close()
-            && let Some(bytes) = engine.session.journal().as_ref().and_then(encode_journal)
-            && let Err(error) = self.connection.journal.write(&bytes)
+            && let Some(journal) = engine.session.journal()
+            && !self.write_journal(&journal)
         {
-            tracing::warn!(%error, "commits that no leader has taken end with the store");
+            self.connection.post(&last_push(&engine.session, journal));
         }
         self.connection.post(&engine.session.leave());
         self.connection.end();
     }
+
+    fn write_journal(&self, journal: &Journal) -> bool {
+        let Some(bytes) = encode_journal(journal) else { return false };
+        let written = self.connection.journal.write(&bytes);
+        written.inspect_err(|error| tracing::debug!(%error, "no journal")).is_ok()
+    }
+}
+
+/// All that the leader has not acknowledged, however much it is; it drops what it has already.
+fn last_push(session: &Session, journal: Journal) -> ToLeader {
+    ToLeader::Push(Push {
+        from: session.id(),
+        author: journal.author,
+        fence: session.fence(),
+        parent: session.upstream(),
+        acknowledged: journal.acknowledged,
+        commits: journal.commits,
+    })
 }
 
 impl Drop for Shared {

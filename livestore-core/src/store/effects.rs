@@ -36,9 +36,4 @@ impl Effects {
         let effects = &mut self.0[commit.lane()];
         if effects.back()?.commit == commit.id() { effects.pop_back() } else { None }
     }
-
-    /// Forgets everything: the state was replaced.
-    pub(super) fn clear(&mut self) {
-        *self = Self::default();
-    }
 }
