@@ -14,6 +14,7 @@ mod append;
 mod error;
 mod open;
 mod read;
+mod states;
 
 pub(crate) use append::Append;
 pub use error::LogError;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use livestore_sync::{ChainHash, Fence, Head, Lane, PerLane, SessionId, TabId};
-use rusqlite::{Connection, OptionalExtension};
+use rusqlite::{Connection, OptionalExtension, config::DbConfig};
 
 use super::{EventLog, LogError, from_sql};
 
@@ -39,14 +39,36 @@ const TABLES: &str = "
     insert into meta values ('term', 0), ('epoch', 0);
 ";
 
+/// What a database holds that may be used as an eventlog.
+enum Found {
+    Eventlog,
+    Nothing,
+}
+
 impl EventLog {
+    /// Looks whether `conn` may be opened as a log. Reads only: even a change of the journal mode would write to a
+    /// file that is somebody else's.
+    ///
+    /// # Errors
+    /// Those of [`open`](Self::open).
+    pub(crate) fn check(conn: &Connection, file: &str) -> Result<(), LogError> {
+        let keep = |on| conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, on);
+        let refused = |source| LogError::at_open(file, source);
+        keep(true).map_err(refused)?;
+        recognise(conn, file)?;
+        keep(false).map(drop).map_err(refused)
+    }
+
     /// Opens the log in `conn`, a database that nobody else has open, and begins a new term.
     ///
     /// # Errors
     /// [`LogError`] when it is not an eventlog, of a newer format, damaged, or when the storage refuses.
     pub(crate) fn open(conn: Connection, file: &str) -> Result<Self, LogError> {
         let refused = |source: rusqlite::Error| LogError::at_open(file, source);
-        recognise(&conn, file)?;
+        match recognise(&conn, file)? {
+            Found::Eventlog => {}
+            Found::Nothing => create(&conn).map_err(refused)?,
+        }
         let fence = begin_term(&conn).map_err(refused)?;
         let mut heads = PerLane::default();
         for lane in Lane::ALL {
@@ -57,7 +79,7 @@ impl EventLog {
     }
 }
 
-fn recognise(conn: &Connection, file: &str) -> Result<(), LogError> {
+fn recognise(conn: &Connection, file: &str) -> Result<Found, LogError> {
     let number = |sql| conn.query_row(sql, [], |row| row.get::<_, i64>(0));
     let read = || -> rusqlite::Result<(i64, i64, i64)> {
         Ok((
@@ -69,11 +91,15 @@ fn recognise(conn: &Connection, file: &str) -> Result<(), LogError> {
     let (application, format, objects) =
         read().map_err(|source| LogError::at_open(file, source))?;
     match (application, format, objects) {
-        (APPLICATION_ID, FORMAT, _) => Ok(()),
-        (APPLICATION_ID, found, _) => {
+        (APPLICATION_ID, FORMAT, _) => Ok(Found::Eventlog),
+        (APPLICATION_ID, found, _) if found > FORMAT => {
             Err(LogError::NewerFormat { file: file.to_owned(), found, known: FORMAT })
         }
-        (0, 0, 0) => create(conn).map_err(|source| LogError::at_open(file, source)),
+        (APPLICATION_ID, found, _) => Err(LogError::NotALog {
+            file: file.to_owned(),
+            reason: format!("it claims a format {found}, which never was"),
+        }),
+        (0, 0, 0) => Ok(Found::Nothing),
         _ => Err(LogError::NotALog {
             file: file.to_owned(),
             reason: format!("a SQLite database of another application ({application:#x})"),

@@ -154,7 +154,7 @@ impl EventLog {
         LogError::Damaged { file: self.file.clone(), lane, number, reason }
     }
 
-    fn storage(&self, source: rusqlite::Error) -> LogError {
+    pub(super) fn storage(&self, source: rusqlite::Error) -> LogError {
         LogError::Storage { file: self.file.clone(), source }
     }
 }

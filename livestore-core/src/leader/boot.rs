@@ -6,14 +6,17 @@
 
 use livestore_sync::{Head, Lane, PerLane};
 
-use super::LeaderConfig;
+use super::{
+    LeaderConfig,
+    collect::{collect, state_file},
+};
 use crate::{
     eventlog::{EventLog, LogError},
     link::OpenFailure,
     platform::{Durability, Storage},
     schema::SchemaDef,
     sqlite::{Db, SqliteError},
-    state::{State, Unit},
+    state::{State, StateProblem, Unit},
     store::BootWarning,
 };
 
@@ -37,21 +40,17 @@ pub(super) fn boot(
     progress: impl Fn(u64, u64),
 ) -> Result<Booted, OpenFailure> {
     let file = storage.label(LOG);
-    let conn = storage
-        .open_database(LOG, Durability::Log)
-        .map_err(|source| LogError::at_open(&file, source))
-        .map_err(log_failure)?;
-    let log = EventLog::open(conn, &file).map_err(log_failure)?;
+    let log = open_log(storage, &file).map_err(log_failure)?;
 
     let mut warnings = Vec::new();
     let name = state_file(config.schema);
     let (mut state, problem) = open_state(storage, &name, schema, &log)?;
-    let is_first = log.heads() == PerLane::default();
-    if let Some(reason) = problem.filter(|_| !is_first) {
+    if let Some(reason) = problem {
         tracing::warn!(store = %config.store, %reason, "rebuilding the state from the log");
         warnings.push(BootWarning::StateRebuilt { reason });
     }
     fold(&log, &mut state, progress)?;
+    collect(storage, &log, config.schema);
     let names = state.skipped().map_err(storage_failure)?;
     if !names.is_empty() {
         warnings.push(BootWarning::UnknownEvents { names });
@@ -59,9 +58,16 @@ pub(super) fn boot(
     Ok(Booted { log, state, warnings })
 }
 
-/// The name of a schema's state file.
-pub(super) fn state_file(schema: u64) -> String {
-    format!("state-{schema:016x}.db")
+fn open_log(storage: &Storage, file: &str) -> Result<EventLog, LogError> {
+    if storage.is_cut_short(LOG) {
+        let reason = "the file is cut short".to_owned();
+        return Err(LogError::NotALog { file: file.to_owned(), reason });
+    }
+    let refused = |source| LogError::at_open(file, source);
+    let conn = storage.connect(LOG).map_err(refused)?;
+    EventLog::check(&conn, file)?;
+    storage.configure(&conn, Durability::Log).map_err(refused)?;
+    EventLog::open(conn, file)
 }
 
 /// Opens the state; a bad one is replaced by an empty one, with what was wrong.
@@ -71,7 +77,11 @@ fn open_state(
     schema: &'static SchemaDef,
     log: &EventLog,
 ) -> Result<(State, Option<String>), OpenFailure> {
-    let db = match connect_state(storage, name) {
+    let opened = match storage.is_cut_short(name) {
+        true => Err(SqliteError::Corrupt("the file is cut short".to_owned())),
+        false => connect_state(storage, name),
+    };
+    let db = match opened {
         Ok(db) => db,
         // Not a database at all: a state is disposable, and what was wrong is reported.
         Err(error) if error.is_damage() => {
@@ -83,6 +93,9 @@ fn open_state(
         Err(error) => return Err(storage_failure(error)),
     };
     let (state, problem) = State::open_or_create(db, schema).map_err(storage_failure)?;
+    // No state beside no events is a new store.
+    let is_new = log.heads() == PerLane::default();
+    let problem = problem.filter(|problem| !(is_new && matches!(problem, StateProblem::Missing)));
     for lane in Lane::ALL {
         let head = state.heads()[lane];
         if !log.contains(lane, head).map_err(log_failure)? {

@@ -65,18 +65,50 @@ impl Storage {
         name: &str,
         durability: Durability,
     ) -> rusqlite::Result<Connection> {
+        let database = self.connect(name)?;
+        self.configure(&database, durability)?;
+        Ok(database)
+    }
+
+    /// Opens a database without writing to it, so that the caller may look whether it is one of ours.
+    pub fn connect(&self, name: &str) -> rusqlite::Result<Connection> {
         let Kind::Files { directory, .. } = &*self.0 else { return Connection::open_in_memory() };
         let database = Connection::open(directory.join(name))?;
+        // Nobody else has these files, and without shared memory a WAL is cheaper.
+        database.execute_batch("PRAGMA locking_mode = EXCLUSIVE")?;
+        Ok(database)
+    }
+
+    /// Whether the file ends within a page. SQLite would read the rest of that page as zeros, and rows of zeros there.
+    pub fn is_cut_short(&self, name: &str) -> bool {
+        let Kind::Files { directory, .. } = &*self.0 else { return false };
+        let read = || -> io::Result<bool> {
+            let mut file = File::open(directory.join(name))?;
+            let mut header = [0; 18];
+            file.read_exact(&mut header)?;
+            let page = match u16::from_be_bytes([header[16], header[17]]) {
+                1 => 65_536,
+                size => u64::from(size.max(512)),
+            };
+            Ok(header.starts_with(b"SQLite format 3\0") && file.metadata()?.len() % page != 0)
+        };
+        // What can't be read is for SQLite to judge.
+        read().unwrap_or(false)
+    }
+
+    /// Sets how a database of ours is written.
+    pub fn configure(&self, database: &Connection, durability: Durability) -> rusqlite::Result<()> {
+        if matches!(*self.0, Kind::Memory(_)) {
+            return Ok(());
+        }
         let synchronous = match durability {
             Durability::Log => "FULL",
             Durability::State => "NORMAL",
         };
-        // Exclusive: nobody else has these files, and without shared memory a WAL is cheaper.
         database.execute_batch(&format!(
-            "PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = {synchronous}; \
-             PRAGMA temp_store = MEMORY; PRAGMA journal_size_limit = 4194304;"
-        ))?;
-        Ok(database)
+            "PRAGMA journal_mode = WAL; PRAGMA synchronous = {synchronous}; PRAGMA temp_store = MEMORY; \
+             PRAGMA journal_size_limit = 4194304;"
+        ))
     }
 
     /// The databases that exist, without their WALs and journals, in order.
@@ -141,15 +173,9 @@ fn lock(path: &Path) -> Result<File, StorageRefused> {
     Ok(file)
 }
 
+/// Never one of the reasons for which a store goes on in memory: there may be data where the app points to.
 fn refusal(path: &Path, error: &io::Error) -> StorageRefused {
-    let text = format!("{}: {error}", path.display());
-    match error.kind() {
-        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
-            StorageRefused::Forbidden(text)
-        }
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => StorageRefused::Full(text),
-        _ => StorageRefused::Other(text),
-    }
+    StorageRefused::Other(format!("{}: {error}", path.display()))
 }
 
 #[cfg(test)]

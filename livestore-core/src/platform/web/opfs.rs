@@ -102,17 +102,37 @@ impl Storage {
         name: &str,
         durability: Durability,
     ) -> rusqlite::Result<Connection> {
+        let database = self.connect(name)?;
+        self.configure(&database, durability)?;
+        Ok(database)
+    }
+
+    /// Opens a database without writing to it, so that the caller may look whether it is one of ours.
+    pub fn connect(&self, name: &str) -> rusqlite::Result<Connection> {
         let Kind::Pool { vfs, .. } = &*self.0 else { return Connection::open_in_memory() };
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE;
         let database = Connection::open_with_flags_and_vfs(name, flags, vfs.as_str())?;
-        // Exclusive first: only then does a WAL need no shared memory, which this file system has not. NORMAL survives
-        // the death of every process, FULL costs six times as much and survives no more here.
+        // Exclusive first: only then does a WAL need no shared memory, which this file system has not.
+        database.execute_batch("PRAGMA locking_mode = EXCLUSIVE")?;
+        Ok(database)
+    }
+
+    /// Whether the file ends within a page: never, as the pool's files are written in whole pages.
+    pub fn is_cut_short(&self, _name: &str) -> bool {
+        false
+    }
+
+    /// Sets how a database of ours is written.
+    pub fn configure(&self, database: &Connection, durability: Durability) -> rusqlite::Result<()> {
+        if matches!(*self.0, Kind::Memory(_)) {
+            return Ok(());
+        }
+        // NORMAL survives the death of every process, FULL costs six times as much and survives no more here.
         let (Durability::Log | Durability::State) = durability;
         database.execute_batch(
-            "PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; \
-             PRAGMA temp_store = MEMORY; PRAGMA journal_size_limit = 4194304;",
-        )?;
-        Ok(database)
+            "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA temp_store = MEMORY; \
+             PRAGMA journal_size_limit = 4194304;",
+        )
     }
 
     /// The databases that exist, without their WALs and journals, in order.
