@@ -2,6 +2,10 @@
 
 #![allow(dead_code, reason = "each test file uses its part")]
 
+pub(crate) mod files;
+pub(crate) mod process;
+pub(crate) mod versions;
+
 use std::{
     path::Path,
     sync::{Arc, Mutex},
@@ -114,11 +118,20 @@ pub(crate) fn in_directory(directory: &Path) -> Store<Notes> {
 }
 
 pub(crate) fn try_in_directory(directory: &Path) -> Result<Store<Notes>, OpenError> {
+    try_version(directory)
+}
+
+/// Opens the store `notes` as another version of the app does.
+pub(crate) fn version<S: Schema>(directory: &Path) -> Store<S> {
+    try_version(directory).expect("the store opens")
+}
+
+pub(crate) fn try_version<S: Schema>(directory: &Path) -> Result<Store<S>, OpenError> {
     block_on(Store::open(StoreOptions::new("notes").directory(directory)))
 }
 
-/// Closes a store and waits until its files are free.
-pub(crate) fn close(store: Store<Notes>) {
+/// Closes a store; its leader may have the files a moment longer.
+pub(crate) fn close<S: Schema>(store: Store<S>) {
     block_on(store.shutdown(Duration::from_secs(10)));
     drop(store);
 }
