@@ -13,22 +13,33 @@ use crate::serve::Server;
 use crate::workspace::Workspace;
 use crate::{DEMO, browser, shell};
 
-/// A feature of an example that makes it the next version of itself: its state has another column.
+/// The site of the app that is tested, and of its next version beside it.
+const APP: &str = "e2e";
+/// The feature that gives the tests what no user gets.
+const TESTING: &str = "testing";
+/// The feature of the app's next version: its state has another column.
 const NEXT_VERSION: &str = "extra-column";
 
-/// Builds what the tests use: the app, and the app's next version where the example has one.
+/// Builds what the tests use: the app, and the app's next version.
 pub(crate) fn build(workspace: &Workspace, profile: Profile) -> Result<()> {
-    Build::new(DEMO, profile).run(workspace)?;
-    if workspace.member(DEMO)?.features.contains_key(NEXT_VERSION) {
-        let next = Build::new(DEMO, profile).with_features(&[NEXT_VERSION.to_owned()]);
-        next.into_site(&format!("{DEMO}-next")).run(workspace)?;
+    for (site, features) in sites() {
+        app(profile, &site, features).run(workspace)?;
     }
     Ok(())
 }
 
+fn sites() -> [(String, &'static [&'static str]); 2] {
+    [(APP.to_owned(), &[TESTING]), (format!("{APP}-next"), &[TESTING, NEXT_VERSION])]
+}
+
+fn app(profile: Profile, site: &str, features: &[&str]) -> Build {
+    let features: Vec<String> = features.iter().map(|&feature| feature.to_owned()).collect();
+    Build::new(DEMO, profile).with_features(&features).into_site(site)
+}
+
 /// Runs the tests whose name contains the filter, or all, against what was built.
 pub(crate) fn run(workspace: &Workspace, filter: Option<&str>) -> Result<()> {
-    let site = Build::new(DEMO, Profile::Release).run_unless(true, workspace)?;
+    let site = app(Profile::Release, APP, &[TESTING]).run_unless(true, workspace)?;
     let browser =
         browser::find().context("there is no Chromium: `cargo xtask setup` installs it")?;
     let server = Server::start(workspace, &site, 0)?;
@@ -39,7 +50,7 @@ pub(crate) fn run(workspace: &Workspace, filter: Option<&str>) -> Result<()> {
         .current_dir(workspace.e2e())
         .env("E2E_URL", server.url())
         .env("E2E_SITES", workspace.sites())
-        .env("E2E_APP", DEMO)
+        .env("E2E_APP", APP)
         .env("CHROMIUM", browser);
     shell::run(&mut node)
 }

@@ -1,9 +1,9 @@
 //! How TodoMVC looks and answers to the mouse and the keyboard. The class names are those of the TodoMVC specification.
 
-use leptos::{ev::KeyboardEvent, html::Input, prelude::*};
+use leptos::{error::throw, ev::KeyboardEvent, html::Input, prelude::*};
 use livestore_leptos::{
-    CommitError, Receipt, Store, StoreOptions, StoreProvider, new_id, use_client_document,
-    use_pending, use_query, use_storage_mode, use_store,
+    CommitError, Receipt, StorageMode, Store, StoreOptions, StoreProvider, new_id,
+    use_client_document, use_pending, use_query, use_storage_mode, use_store,
 };
 
 use crate::{
@@ -220,7 +220,12 @@ fn Status() -> impl IntoView {
     view! {
         <footer class="info">
             <p>"Double-click to edit a todo"</p>
-            <p class="store-status" role="status">
+            <p
+                class="status"
+                role="status"
+                data-storage=move || if matches!(mode.get(), StorageMode::Persisted { .. }) { "opfs" } else { "memory" }
+                data-pending=move || pending.get().to_string()
+            >
                 "Storage: " <span class="storage-mode">{move || mode.get().to_string()}</span> ", pending: "
                 <span class="pending">{move || pending.get()}</span>
             </p>
@@ -248,6 +253,6 @@ fn Problems(errors: ArcRwSignal<Errors>) -> impl IntoView {
 /// A commit that is refused goes to the page's error boundary.
 fn report(commit: Result<Receipt, CommitError>) {
     if let Err(error) = commit {
-        leptos::error::throw(error);
+        throw(error);
     }
 }

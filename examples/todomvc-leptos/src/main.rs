@@ -7,9 +7,13 @@
 mod components;
 mod filter;
 mod schema;
+#[cfg(feature = "testing")]
+mod testing;
 
 use leptos::mount::mount_to_body;
 
 fn main() {
+    #[cfg(feature = "testing")]
+    testing::expose();
     livestore_leptos::launch::<schema::TodoMvc>(|| mount_to_body(components::App));
 }

@@ -14,6 +14,20 @@ pub(crate) struct Todo {
     pub(crate) text: String,
     #[column(default = false)]
     pub(crate) completed: bool,
+    #[cfg(feature = "extra-column")]
+    pub(crate) note: Option<String>,
+}
+
+impl Todo {
+    fn new(id: &str, text: &str) -> Self {
+        Self {
+            id: id.to_owned(),
+            text: text.to_owned(),
+            completed: false,
+            #[cfg(feature = "extra-column")]
+            note: None,
+        }
+    }
 }
 
 /// Everything that can happen to the list.
@@ -36,9 +50,7 @@ pub(crate) enum TodoEvent {
 impl Materialize for TodoEvent {
     fn materialize(&self, state: &mut Writes<'_>) -> Result<(), MaterializeError> {
         match self {
-            Self::Created { id, text } => {
-                state.insert(Todo { id: id.clone(), text: text.clone(), completed: false })
-            }
+            Self::Created { id, text } => state.insert(Todo::new(id, text)),
             Self::Renamed { id, text } => {
                 state.update(Todo::query().filter(Todo::ID.eq(id)), Todo::TEXT.set(text))
             }
