@@ -29,7 +29,7 @@ pub use eventlog::LogError;
 pub use leader::run as run_leader;
 pub use leader::{SchemaSet, launch};
 pub use link::OpenFailure;
-pub use live::{Cx, LiveError, NodeHandle, Observer, Signal};
+pub use live::{Cx, LiveError, NodeHandle};
 pub use livestore_macros::{ClientDocument, ColumnType, Event, Schema, Table};
 pub use new_id::new_id;
 pub use query::{
@@ -55,6 +55,6 @@ pub use state::{
 pub use store::{
     AnyStore, BootStatus, BootWarning, CommitError, Document, Durability, LeaderStatus, LiveQuery,
     LocalSubscription, NotConfirmed, NotPersisted, NotifyWithin, OpenError, Receipt, Reentered,
-    StorageMode, Store, StoreError, StoreOptions, Subscription, WeakStore,
+    StorageMode, Store, StoreError, StoreOptions, StoreSignal, Subscription, WeakStore,
 };
 pub use value::Value;

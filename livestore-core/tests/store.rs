@@ -6,8 +6,8 @@ use std::sync::{Arc, OnceLock};
 
 use futures_executor::block_on;
 use livestore_core::{
-    BootStatus, CommitError, Event, Materialize, MaterializeError, NotConfirmed, OpenError, Schema,
-    StorageMode, Store, StoreError, StoreOptions, Table, Writes,
+    BootStatus, CommitError, Event, IntoQuery, Materialize, MaterializeError, NotConfirmed,
+    OpenError, Schema, StorageMode, Store, StoreError, StoreOptions, Table, Writes,
 };
 use support::{
     Draft, LocalEvent, Note, NoteEvent, Notes, Opened, Seen, Tag, Theme, added, ids, memory,
@@ -263,6 +263,36 @@ fn a_document_is_its_default_until_it_is_set_and_reading_never_writes() {
         "one value for all handles"
     );
     assert_eq!(*store.document::<Theme>().expect("known").get(), Theme::default());
+}
+
+#[test]
+fn a_computed_value_follows_what_it_reads_and_tells_only_its_own_changes() {
+    let store = memory();
+    let least = store.signal(0_i64).expect("outside the store");
+    let starred = store
+        .computed({
+            let least = least.node().clone();
+            move |cx| {
+                let least = *cx.get(&least)?;
+                let notes =
+                    cx.query(&Note::query().filter(Note::STARS.ge(least)).count().into_query())?;
+                Ok(*notes > 0)
+            }
+        })
+        .expect("outside the store");
+    let seen = Seen::new();
+    let _subscription = starred.on_change({
+        let (seen, starred) = (seen.clone(), starred.clone());
+        move || seen.note(*starred.value().expect("it computes"))
+    });
+    store.commit(added(1)).expect("it applies");
+    assert_eq!(seen.take(), [true]);
+    store.commit(added(2)).expect("it applies");
+    assert_eq!(seen.take(), [false; 0], "still some: cut off");
+    least.set(1).expect("outside the store");
+    assert_eq!(seen.take(), [false]);
+    store.commit(NoteEvent::Starred { id: 2 }).expect("it applies");
+    assert_eq!(seen.take(), [true]);
 }
 
 #[test]

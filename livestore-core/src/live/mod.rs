@@ -38,7 +38,7 @@ mod tests;
 pub use cell::Observer;
 pub use cx::Cx;
 pub use error::LiveError;
-pub(crate) use owner::{Invalidated, Live};
+pub(crate) use owner::Live;
 
 /// A node of a store's graph: a live query, a computed value, a signal or a document.
 pub type NodeHandle<T> = crate::graph::Handle<T>;

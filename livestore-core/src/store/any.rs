@@ -1,7 +1,6 @@
 //! [`AnyStore`]: a store without its schema's type. Everything but committing works on it.
 
 use std::{
-    collections::BTreeSet,
     fmt,
     sync::{
         Arc, Mutex, Weak,
@@ -21,7 +20,7 @@ use super::{
     gate::{Gate, Inside, Reentered},
     live_query::LiveQuery,
     local::{self, LocalSubscription},
-    open::{Opening, Starter, encode_journal},
+    open::{Opening, Starter},
     persisted::Receipt,
     rounds::Rounds,
     status::{BootWarning, Durability, LeaderStatus, StorageMode},
@@ -332,7 +331,7 @@ impl Shared {
         while let Some(message) = engine.poll_send(now) {
             self.connection.post(&message);
         }
-        self.keep_journal(engine);
+        self.keep_journals(engine);
         self.note_progress(engine);
         let durability =
             match self.connection.journal.make_room(engine.session.unacknowledged_bytes()) {
@@ -344,30 +343,6 @@ impl Shared {
             status.leader = LeaderStatus::of(engine.session.status(now));
             status.durability = durability;
         });
-    }
-
-    /// Forgets journals that are not needed any more. A hidden page may end without another word, so there every
-    /// commit is journaled at once.
-    fn keep_journal(&self, engine: &Engine) {
-        if engine.session.is_settled() {
-            self.connection.journal.clear();
-        } else if self.connection.journal.is_page_hidden()
-            && let Some(bytes) = engine.session.journal().as_ref().and_then(encode_journal)
-            && let Err(error) = self.connection.journal.write(&bytes)
-        {
-            tracing::warn!(%error, "commits are at risk until the leader has them");
-        }
-        let mut adopted = locked(&self.adopted);
-        if !adopted.is_empty() {
-            let waiting: BTreeSet<SessionId> = engine.session.adopted().collect();
-            for journal in std::mem::take(&mut *adopted) {
-                if waiting.contains(&journal.session()) {
-                    adopted.push(journal);
-                } else {
-                    journal.forget();
-                }
-            }
-        }
     }
 
     pub(super) fn status(&self) -> Status {

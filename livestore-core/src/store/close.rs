@@ -4,10 +4,7 @@ use std::time::Duration;
 
 use livestore_sync::{Journal, Push, Session, ToLeader};
 
-use super::{
-    any::{Shared, now},
-    open::encode_journal,
-};
+use super::any::{Shared, now};
 use crate::platform::sleep;
 
 /// How often a shutdown looks whether the leader has everything.
@@ -42,12 +39,6 @@ impl Shared {
         }
         self.connection.post(&engine.session.leave());
         self.connection.end();
-    }
-
-    fn write_journal(&self, journal: &Journal) -> bool {
-        let Some(bytes) = encode_journal(journal) else { return false };
-        let written = self.connection.journal.write(&bytes);
-        written.inspect_err(|error| tracing::debug!(%error, "no journal")).is_ok()
     }
 }
 

@@ -26,6 +26,7 @@ pub(super) struct Connection {
     link: Mutex<Option<Link>>,
     leader: Mutex<Option<LeaderHandle>>,
     warning: Mutex<LeaveWarning>,
+    watch: Mutex<Option<Listener>>,
     /// Holds the locks that make the session's ids its own.
     _identity: Identity,
 }
@@ -46,6 +47,7 @@ impl Connection {
             link: Mutex::new(None),
             leader: Mutex::new(None),
             warning: Mutex::new(LeaveWarning::new()),
+            watch: Mutex::new(None),
             _identity: identity,
         }
     }
@@ -62,11 +64,17 @@ impl Connection {
         drop(old);
     }
 
+    /// Keeps the listener for journals of sessions that die.
+    pub(super) fn watch(&self, listener: Listener) {
+        *locked(&self.watch) = Some(listener);
+    }
+
     /// Ends link and leader. What was posted is still delivered.
     pub(super) fn end(&self) {
         let link = locked(&self.link).take();
         let leader = locked(&self.leader).take();
-        drop((link, leader));
+        let watch = locked(&self.watch).take();
+        drop((link, leader, watch));
     }
 
     /// Posts to the leader.

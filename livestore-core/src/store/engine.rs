@@ -24,7 +24,7 @@ use super::{
 };
 use crate::{
     graph::NodeId,
-    live::{Live, Observer, Signal},
+    live::{Cx, Live, Observer, Signal},
     query::{Query, QueryError},
     schema::{ClientDocument, EncodeError, EncodedCommit, SchemaDef},
     sqlite::Db,
@@ -158,6 +158,25 @@ impl Engine {
         self.documents.note(D::DEF, &document);
         self.session.set_document(document);
         Ok(())
+    }
+
+    /// Follows a computed value of its own.
+    pub(super) fn computed<T: PartialEq + Send + Sync + 'static>(
+        &mut self,
+        compute: impl Fn(&mut Cx<'_, '_>) -> Result<T, QueryError> + Send + Sync + 'static,
+    ) -> Result<Observer<T>, QueryError> {
+        let node = self.live.computed(None, compute);
+        self.live.observe(&node, self.state.db())
+    }
+
+    /// A signal of its own, and an observer of it.
+    pub(super) fn signal<T: PartialEq + Send + Sync + 'static>(
+        &mut self,
+        value: T,
+    ) -> Result<(Signal<T>, Observer<T>), QueryError> {
+        let signal = self.live.signal(value);
+        let observer = self.live.observe(&signal, self.state.db())?;
+        Ok((signal, observer))
     }
 
     /// Follows a query.

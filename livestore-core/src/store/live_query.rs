@@ -6,7 +6,10 @@ use super::{
     any::{AnyStore, Shared},
     callbacks::Subscription,
 };
-use crate::{live::Observer, query::QueryError};
+use crate::{
+    live::{NodeHandle, Observer},
+    query::QueryError,
+};
 
 /// A query that is kept up to date while a handle to it exists. Clones, and handles to equal queries of the same store,
 /// share one computed value.
@@ -31,6 +34,11 @@ impl<T: Send + Sync + 'static> LiveQuery<T> {
     /// The last value there was, also while the query fails; None if it has failed from the start.
     pub fn last(&self) -> Option<Arc<T>> {
         self.observer.last()
+    }
+
+    /// Its node, for [`Cx::get`](crate::Cx::get).
+    pub fn node(&self) -> &NodeHandle<T> {
+        self.observer.node()
     }
 
     /// Calls `changed` after every refresh that changed the value or the error, until the subscription is dropped. The

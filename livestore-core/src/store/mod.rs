@@ -13,6 +13,7 @@
 mod any;
 mod callbacks;
 mod close;
+mod computed;
 mod connection;
 mod document;
 mod documents;
@@ -20,6 +21,7 @@ mod effects;
 mod engine;
 mod error;
 mod gate;
+mod journals;
 mod live_query;
 mod local;
 mod merge;
@@ -33,6 +35,7 @@ mod typed;
 
 pub use any::{AnyStore, NotifyWithin, WeakStore};
 pub use callbacks::Subscription;
+pub use computed::StoreSignal;
 pub use document::Document;
 pub use error::{CommitError, OpenError, StoreError};
 pub use gate::Reentered;

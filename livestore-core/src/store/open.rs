@@ -13,7 +13,7 @@ use std::{
 
 use futures_channel::oneshot;
 use futures_util::future::{Either, select};
-use livestore_sync::{Journal as SessionJournal, SessionConfig, StoreId};
+use livestore_sync::{SessionConfig, StoreId};
 
 use super::{
     any::{AnyStore, Shared, Status, now},
@@ -28,10 +28,10 @@ use super::{
 };
 use crate::{
     leader::{LeaderConfig, run},
-    link::{LeaderReport, OpenFailure, from_frame, to_frame},
+    link::{LeaderReport, OpenFailure},
     platform::{
         Journal, LeaderEntry, LeaderEvent, Persistence as Promise, SpawnLeader, StoragePlace,
-        adopt_journals, after, identify, request_persistence, spawn_leader,
+        after, identify, request_persistence, spawn_leader,
     },
     schema::Schema,
 };
@@ -97,27 +97,12 @@ async fn open_quietly<S: Schema>(options: StoreOptions<S>) -> Result<AnyStore, O
         schema: schema.hash(),
         place,
     };
-    let mut engine = Engine::new(
+    let engine = Engine::new(
         &options.id,
         schema,
         SessionConfig::new(client, session, schema.hash()),
         now(),
     )?;
-    let mut adopted = Vec::new();
-    if persisted {
-        for journal in adopt_journals(&id, session).await {
-            match journal.bytes().map_err(|e| e.to_string()).and_then(|bytes| decode_journal(bytes))
-            {
-                Ok(content) => {
-                    engine.adopt(now(), content);
-                    adopted.push(journal);
-                }
-                Err(error) => {
-                    tracing::warn!(session = %journal.session(), error, "a journal is unreadable; it stays")
-                }
-            }
-        }
-    }
     let mode = StorageMode::InMemory { reason: None };
     let shared = Arc::new_cyclic(|weak: &Weak<Shared>| {
         let journal = Journal::open(&id, session);
@@ -135,7 +120,7 @@ async fn open_quietly<S: Schema>(options: StoreOptions<S>) -> Result<AnyStore, O
             statuses: Callbacks::default(),
             status: Mutex::new(Status::new(mode)),
             status_changed: AtomicBool::new(false),
-            adopted: Mutex::new(adopted),
+            adopted: Mutex::default(),
             opening: Mutex::new(None),
             starter: Starter {
                 config: Mutex::new(config),
@@ -157,6 +142,10 @@ async fn boot(
     persisted: bool,
 ) -> Result<(), OpenError> {
     let failed = |failure| OpenError::Leader { store: shared.id.to_string(), failure };
+    if persisted {
+        // Before the first question to the leader, so that its answer covers them.
+        shared.adopt_journals().await;
+    }
     let first = shared.open_link(on_boot.clone());
     let first = if persisted { while_asking(shared, first).await } else { first.await };
     match first {
@@ -307,21 +296,4 @@ impl Shared {
             on_boot(status);
         }
     }
-
-    fn journal_bytes(&self) -> Option<Vec<u8>> {
-        let engine =
-            self.enter().inspect_err(|error| tracing::error!(%error, "no journal")).ok()?;
-        encode_journal(&engine.session.journal()?)
-    }
-}
-
-/// A journal as bytes: a frame, so that another version of livestore is recognised.
-pub(super) fn encode_journal(journal: &SessionJournal) -> Option<Vec<u8>> {
-    to_frame(journal)
-        .inspect_err(|error| tracing::error!(%error, "the journal was not encoded"))
-        .ok()
-}
-
-fn decode_journal(bytes: &[u8]) -> Result<SessionJournal, String> {
-    from_frame(bytes).map_err(|error| error.to_string())
 }

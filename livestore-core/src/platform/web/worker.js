@@ -12,6 +12,8 @@ const trap = (event, error) => {
 self.addEventListener("error", (event) => trap(event, event.error));
 self.addEventListener("unhandledrejection", (event) => trap(event, event.reason));
 self.addEventListener("message", async ({ data }) => {
+  // Held for life: when the page gets it, this worker is gone, however it ended.
+  navigator.locks?.request(data.alive, () => new Promise(() => {}));
   self.livestoreLeader = data.config;
   try {
     const glue = await import(data.glue);

@@ -22,13 +22,15 @@ use web_sys::{
 use super::{
     describe,
     local::Local,
+    lock::lock_exclusive,
     page::{self, Listener},
     property,
     scope::LeaderScope,
     timer,
 };
 use crate::platform::{
-    LeaderEntry, LeaderEvent, LeaderFailure, SpawnLeader, now_ms, supervise::Backoff,
+    LeaderEntry, LeaderEvent, LeaderFailure, SpawnLeader, now_ms, random_u64,
+    supervise::Backoff,
 };
 
 /// The worker's script. An app whose content security policy forbids `blob:` workers serves this text as a file of its
@@ -154,6 +156,8 @@ impl Supervisor {
             |name: &str, value: &JsValue| Reflect::set(&message, &JsValue::from_str(name), value);
         set("glue", &JsValue::from_str(&META.with(ImportMeta::url)))?;
         set("module", &wasm_bindgen::module())?;
+        let alive = format!("livestore-worker-{:016x}", random_u64());
+        set("alive", &JsValue::from_str(&alive))?;
         set("config", &Uint8Array::from(self.spawn.config.as_slice()))?;
         worker.post_message(&message)?;
 
@@ -170,7 +174,7 @@ impl Supervisor {
             }
         });
         let listeners = [on_message, on_error];
-        Ok(Running::Worker { worker, script: Some(script), born: now_ms(), listeners })
+        Ok(Running::Worker { worker, alive, script: Some(script), born: now_ms(), listeners })
     }
 
     /// A report of the worker (`worker.js`, `scope.rs`).
@@ -186,7 +190,10 @@ impl Supervisor {
                     *script = None;
                 }
             }
-            "ready" => (self.on_event)(LeaderEvent::Started),
+            "ready" => {
+                self.watch();
+                (self.on_event)(LeaderEvent::Started);
+            }
             "failed" => self.died(LeaderFailure::NotLoaded(text)),
             "panicked" => self.died(LeaderFailure::Panicked(text)),
             "crashed" => self.died(LeaderFailure::Crashed(text)),
@@ -195,6 +202,29 @@ impl Supervisor {
                 (self.on_event)(LeaderEvent::Ended);
             }
             _ => {}
+        }
+    }
+
+    /// Waits for the lock that the worker holds for life: a worker that the browser ends says nothing.
+    fn watch(self: &Rc<Self>) {
+        let Some(alive) = self.alive() else { return };
+        let weak = Rc::downgrade(self);
+        spawn_local(async move {
+            // Without locks nobody leads from a worker either.
+            let ended = lock_exclusive(&alive).await.is_ok();
+            if let Some(supervisor) = weak.upgrade()
+                && ended
+                && supervisor.alive().as_deref() == Some(&alive)
+            {
+                supervisor.died(LeaderFailure::Crashed("it ended without a word".to_owned()));
+            }
+        });
+    }
+
+    fn alive(&self) -> Option<String> {
+        match &*self.running.borrow() {
+            Running::Worker { alive, .. } => Some(alive.clone()),
+            _ => None,
         }
     }
 
