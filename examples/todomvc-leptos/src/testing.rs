@@ -6,6 +6,10 @@ use wasm_bindgen::{JsCast, closure::Closure};
 pub(crate) fn expose() {
     let panic = Closure::<dyn Fn()>::new(|| panic!("as the test asked"));
     // Setting a property of the global object does not throw.
-    let _ = js_sys::Reflect::set(&js_sys::global(), &"livestorePanic".into(), panic.as_ref().unchecked_ref());
+    let _ = js_sys::Reflect::set(
+        &js_sys::global(),
+        &"livestorePanic".into(),
+        panic.as_ref().unchecked_ref(),
+    );
     panic.forget();
 }

@@ -20,7 +20,7 @@ use super::owner::LiveGraph;
 /// Keeps a node up to date and gives its value. Clones are cheap; drop it anywhere.
 ///
 /// The value is that of the latest refresh. Two observers are equal if they observe the same node.
-pub struct Observer<T>(Arc<Watch<T>>);
+pub(crate) struct Observer<T>(Arc<Watch<T>>);
 
 impl<T: Send + Sync + 'static> Observer<T> {
     pub(super) fn new(watch: Arc<Watch<T>>) -> Self {
@@ -28,12 +28,12 @@ impl<T: Send + Sync + 'static> Observer<T> {
     }
 
     /// Names it in what a refresh says has changed.
-    pub fn id(&self) -> NodeId {
+    pub(crate) fn id(&self) -> NodeId {
         self.0.effect.id()
     }
 
     /// The observed node.
-    pub fn node(&self) -> &NodeHandle<T> {
+    pub(crate) fn node(&self) -> &NodeHandle<T> {
         &self.0.node
     }
 
@@ -41,7 +41,7 @@ impl<T: Send + Sync + 'static> Observer<T> {
     ///
     /// # Errors
     /// Why it has no value now; [`Observer::last`] may still have one.
-    pub fn value(&self) -> Result<Arc<T>, QueryError> {
+    pub(crate) fn value(&self) -> Result<Arc<T>, QueryError> {
         let content = self.0.content.read().unwrap_or_else(PoisonError::into_inner);
         match (&content.error, &content.value) {
             (None, Some(value)) => Ok(Arc::clone(value)),
@@ -51,7 +51,7 @@ impl<T: Send + Sync + 'static> Observer<T> {
     }
 
     /// The last value the node had, whatever followed it.
-    pub fn last(&self) -> Option<Arc<T>> {
+    pub(crate) fn last(&self) -> Option<Arc<T>> {
         self.0.content.read().unwrap_or_else(PoisonError::into_inner).value.clone()
     }
 }

@@ -35,7 +35,7 @@ mod model_tests;
 #[cfg(test)]
 mod tests;
 
-pub use cell::Observer;
+pub(crate) use cell::Observer;
 pub use cx::Cx;
 pub use error::LiveError;
 pub(crate) use owner::Live;
@@ -43,4 +43,4 @@ pub(crate) use owner::Live;
 /// A node of a store's graph: a live query, a computed value, a signal or a document.
 pub type NodeHandle<T> = crate::graph::Handle<T>;
 /// A node that is set from outside.
-pub type Signal<T> = crate::graph::Ref<T>;
+pub(crate) type Signal<T> = crate::graph::Ref<T>;

@@ -29,8 +29,7 @@ use super::{
     timer,
 };
 use crate::platform::{
-    LeaderEntry, LeaderEvent, LeaderFailure, SpawnLeader, now_ms, random_u64,
-    supervise::Backoff,
+    LeaderEntry, LeaderEvent, LeaderFailure, SpawnLeader, now_ms, random_u64, supervise::Backoff,
 };
 
 /// The worker's script. An app whose content security policy forbids `blob:` workers serves this text as a file of its
@@ -98,7 +97,14 @@ struct Supervisor {
 #[expect(dead_code, reason = "listeners and timers are held for their drop")]
 enum Running {
     Nothing,
-    Worker { worker: Worker, script: Option<Script>, born: u64, listeners: [Listener; 2] },
+    Worker {
+        worker: Worker,
+        /// The lock that the worker holds for life.
+        alive: String,
+        script: Option<Script>,
+        born: u64,
+        listeners: [Listener; 2],
+    },
     Waiting(timer::Timer),
     Inline(oneshot::Sender<()>),
     Stopped,
