@@ -93,7 +93,7 @@ fn TodoList(filter: ReadSignal<Filter>) -> impl IntoView {
                 type="checkbox"
                 prop:checked=move || left.get() == 0
                 on:change:target=move |event| {
-                    report(store.commit(TodoEvent::AllToggled { completed: event.target().checked() }))
+                    report(store.commit(TodoEvent::AllToggled { completed: event.target().checked() }));
                 }
             />
             <label for="toggle-all">"Mark all as complete"</label>
@@ -152,7 +152,7 @@ fn Item(id: String) -> impl IntoView {
                     aria-label=move || format!("Done: {}", text())
                     prop:checked=completed
                     on:change:target=move |event| {
-                        commit(TodoEvent::Toggled { id: id.get_value(), completed: event.target().checked() })
+                        commit(TodoEvent::Toggled { id: id.get_value(), completed: event.target().checked() });
                     }
                 />
                 <label on:dblclick=move |_| editing.set(true)>{text}</label>

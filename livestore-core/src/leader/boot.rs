@@ -136,6 +136,7 @@ pub(super) fn fold(
     Ok(())
 }
 
+#[allow(clippy::needless_pass_by_value, reason = "it is what `map_err` takes")]
 pub(super) fn log_failure(error: LogError) -> OpenFailure {
     OpenFailure::Log(error.to_string())
 }

@@ -82,7 +82,7 @@ async fn lead<S: SchemaSet>(
     let progress = {
         let posts = Rc::clone(&posts);
         move |done, total| {
-            posts.to_all(&ForSession::Report(LeaderReport::Rebuilding { done, total }))
+            posts.to_all(&ForSession::Report(LeaderReport::Rebuilding { done, total }));
         }
     };
     let driver = Driver::open(config, schema, &storage, progress)?;

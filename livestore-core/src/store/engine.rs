@@ -99,7 +99,7 @@ impl Engine {
         match self.session.receive(now, message) {
             Ok(works) => works.into_iter().for_each(|work| self.execute(now, work)),
             Err(error) => {
-                tracing::error!(%error, "a leader's message contradicts this session's commits")
+                tracing::error!(%error, "a leader's message contradicts this session's commits");
             }
         }
         while let Some(Settled { last, outcome }) = self.session.poll_settled() {
@@ -218,9 +218,10 @@ impl Engine {
 
 fn refusal(commit: &Commit, error: ApplyError) -> CommitError {
     match error {
-        ApplyError::Event(failed) => {
-            CommitError::Materialize { event: failed.name.to_string(), source: failed.error }
-        }
+        ApplyError::Event(failed) => CommitError::Materialize {
+            event: failed.name.to_string(),
+            source: Box::new(failed.error),
+        },
         ApplyError::Storage(error) => CommitError::State(format!("{}: {error}", commit.id())),
     }
 }

@@ -48,7 +48,7 @@ pub enum CommitError {
         /// The event.
         event: String,
         /// Why.
-        source: MaterializeError,
+        source: Box<MaterializeError>,
     },
     /// The in-memory state could not be written.
     #[error("the state could not be written: {0}")]

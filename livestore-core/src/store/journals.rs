@@ -43,7 +43,7 @@ impl Shared {
             }
             // It stays where it is: a newer version of the app may be able to read it.
             (Err(error), _) => {
-                tracing::warn!(session = %journal.session(), error, "a journal is unreadable")
+                tracing::warn!(session = %journal.session(), error, "a journal is unreadable");
             }
             (_, Err(error)) => tracing::error!(%error, "BUG: a journal arrived inside the engine"),
         }
