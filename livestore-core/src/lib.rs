@@ -32,6 +32,7 @@ pub use link::OpenFailure;
 pub use live::{Cx, LiveError, NodeHandle};
 pub use livestore_macros::{ClientDocument, ColumnType, Event, Schema, Table};
 pub use new_id::new_id;
+pub use platform::WORKER_SCRIPT;
 pub use query::{
     Assignment, Assignments, Column, IntoOrder, IntoQuery, KeyFilter, Order, Params, Predicate,
     Projection, Query, QueryError, QueryId, RawSelect, Select, SqlError, WholeRow, escape_like,

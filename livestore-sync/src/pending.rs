@@ -4,7 +4,7 @@
 //! 1. `heads` is what `base` becomes after all commits, per lane.
 //! 2. Each author's events ascend over both lanes, so no event is there twice. Gaps are what is settled already: a
 //!    bounded tail may bring a later event of one lane before an earlier one of the other.
-//! 3. `bytes` is the sum of the commits' sizes.
+//! 3. `bytes` and `events` are the sums over the commits.
 //!
 //! Deliberately not here: who sends what when ([`crate::Session`]), and undo records (the driver keeps them by the
 //! commit's id).
@@ -26,6 +26,7 @@ pub struct Pending {
     heads: PerLane<Head>,
     commits: VecDeque<Commit>,
     bytes: usize,
+    events: usize,
 }
 
 /// A commit that does not come after its author's last one.
@@ -41,7 +42,7 @@ pub struct OutOfSequence {
 impl Pending {
     /// Nothing pending on top of `base`.
     pub fn new(base: PerLane<Head>) -> Self {
-        Self { base, heads: base, commits: VecDeque::new(), bytes: 0 }
+        Self { base, heads: base, commits: VecDeque::new(), bytes: 0, events: 0 }
     }
 
     /// The heads that the commits build on: how far the log above is known.
@@ -80,6 +81,11 @@ impl Pending {
         Some(last.last_n().get())
     }
 
+    /// How many events they have.
+    pub fn events(&self) -> usize {
+        self.events
+    }
+
     /// Appends a commit.
     ///
     /// # Errors
@@ -93,6 +99,7 @@ impl Pending {
         let lane = commit.lane();
         self.heads[lane] = self.heads[lane].after(&commit);
         self.bytes += commit.bytes();
+        self.events += commit.events().len();
         self.commits.push_back(commit);
         Ok(())
     }
@@ -119,7 +126,10 @@ impl Pending {
         if merges.iter().all(Merge::is_in_place) {
             // What was confirmed in place is below the base now; the end of the chain is the same.
             let gone = merges.iter().flat_map(|merge| &merge.confirmed);
-            self.bytes -= gone.map(Commit::bytes).sum::<usize>();
+            for commit in gone {
+                self.bytes -= commit.bytes();
+                self.events -= commit.events().len();
+            }
         } else {
             self.rechain();
         }
@@ -157,9 +167,11 @@ impl Pending {
     fn rechain(&mut self) {
         self.heads = self.base;
         self.bytes = 0;
+        self.events = 0;
         for commit in &self.commits {
             self.heads[commit.lane()] = self.heads[commit.lane()].after(commit);
             self.bytes += commit.bytes();
+            self.events += commit.events().len();
         }
     }
 
@@ -179,6 +191,10 @@ impl Pending {
         }
         if heads != self.heads {
             return Err(format!("pending heads are {:?}, the chain gives {heads:?}", self.heads));
+        }
+        let events: usize = self.commits.iter().map(|commit| commit.events().len()).sum();
+        if events != self.events {
+            return Err(format!("pending events are {}, the commits have {events}", self.events));
         }
         let bytes: usize = self.commits.iter().map(Commit::bytes).sum();
         if bytes != self.bytes {

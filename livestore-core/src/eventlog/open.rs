@@ -127,8 +127,10 @@ fn begin_term(conn: &Connection) -> rusqlite::Result<Fence> {
         "delete from sessions where seen <= (select max(seen) from sessions) - ?1",
         [SESSIONS_KEPT],
     )?;
+    // The clock as well: a log that has lost its tail with the power must not begin a term that was there already.
     let term: i64 = conn.query_row(
-        "update meta set value = value + 1 where key = 'term' returning value",
+        "update meta set value = max(value + 1, cast(unixepoch('subsec') * 1000 as integer))
+         where key = 'term' returning value",
         [],
         |row| row.get(0),
     )?;

@@ -195,7 +195,7 @@ impl Engine {
 
     /// How many events the leader has not persisted yet.
     pub(super) fn pending(&self) -> usize {
-        self.session.pending().map(|commit| commit.events().len()).sum()
+        self.session.pending_events()
     }
 
     /// Whether commits are taken.

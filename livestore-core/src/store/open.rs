@@ -56,6 +56,7 @@ impl std::fmt::Debug for Opening {
 pub(super) struct Starter {
     config: Mutex<LeaderConfig>,
     entry: LeaderEntry,
+    script: Option<String>,
     retry: Mutex<Option<crate::platform::Timer>>,
 }
 
@@ -125,6 +126,7 @@ async fn open_quietly<S: Schema>(options: StoreOptions<S>) -> Result<AnyStore, O
             starter: Starter {
                 config: Mutex::new(config),
                 entry: run::<S>,
+                script: options.worker_script,
                 retry: Mutex::new(None),
             },
             rounds: Rounds::default(),
@@ -197,7 +199,7 @@ impl Shared {
         let spawn = SpawnLeader {
             name: format!("livestore {}", self.id),
             config: postcard::to_stdvec(&config).map_err(|error| unavailable(error.to_string()))?,
-            script: None,
+            script: self.starter.script.clone(),
         };
         let weak = Arc::downgrade(self);
         // The channels first: a leader that fails at once must be heard.

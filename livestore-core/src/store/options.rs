@@ -23,6 +23,7 @@ pub struct StoreOptions<S> {
     pub(crate) persistence: Persistence,
     pub(crate) on_boot: Option<OnBoot>,
     pub(crate) notify_within: NotifyWithin,
+    pub(crate) worker_script: Option<String>,
     schema: PhantomData<fn() -> S>,
 }
 
@@ -34,6 +35,7 @@ impl<S> StoreOptions<S> {
             persistence: Persistence::Memory,
             on_boot: None,
             notify_within: |run| run(),
+            worker_script: None,
             schema: PhantomData,
         }
     }
@@ -66,6 +68,14 @@ impl<S> StoreOptions<S> {
         self
     }
 
+    /// The address of a file with the text of [`WORKER_SCRIPT`](crate::WORKER_SCRIPT), for pages whose content security
+    /// policy forbids workers from `blob:` addresses. Without it such a page keeps its store in memory.
+    #[must_use]
+    pub fn worker_script(mut self, address: impl Into<String>) -> Self {
+        self.worker_script = Some(address.into());
+        self
+    }
+
     /// Lets a framework wrap the telling of observers, such as in its own batch.
     #[must_use]
     pub fn notify_within(mut self, notify: NotifyWithin) -> Self {
@@ -86,6 +96,7 @@ impl<S> Clone for StoreOptions<S> {
             persistence: self.persistence.clone(),
             on_boot: self.on_boot.clone(),
             notify_within: self.notify_within,
+            worker_script: self.worker_script.clone(),
             schema: PhantomData,
         }
     }

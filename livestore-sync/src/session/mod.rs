@@ -345,6 +345,11 @@ impl Session {
         self.pending.is_empty() && self.parked.is_empty() && self.documents.is_empty()
     }
 
+    /// How many events are pending; costs nothing.
+    pub fn pending_events(&self) -> usize {
+        self.pending.events()
+    }
+
     /// About how large [`Session::journal`]'s commits are, at most; costs nothing.
     pub fn unacknowledged_bytes(&self) -> usize {
         self.pending.bytes()
