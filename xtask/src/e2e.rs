@@ -1,7 +1,8 @@
 //! The end-to-end tests: real Chromium, driven by `playwright-core` from node's own test runner.
 //!
 //! The server runs inside this process on a free port; the tests learn everything they need from the environment:
-//! `E2E_URL` (the app), `E2E_SITES` (the folder of all sites, for tests that alter a copy) and `CHROMIUM`.
+//! `E2E_URL` (the app), `E2E_SITES` (the folder of all sites, for tests that alter a copy), `E2E_HYDRATE_URL` (the page
+//! that a server renders, if it is built) and `CHROMIUM`.
 
 use std::fs;
 use std::process::Command;
@@ -11,7 +12,7 @@ use anyhow::{Context, Result, bail};
 use crate::example::{Build, Profile};
 use crate::serve::Server;
 use crate::workspace::Workspace;
-use crate::{DEMO, browser, shell};
+use crate::{DEMO, browser, hydrate, shell};
 
 /// The site of the app that is tested, and of its next version beside it.
 const APP: &str = "e2e";
@@ -20,12 +21,12 @@ const TESTING: &str = "testing";
 /// The feature of the app's next version: its state has another column.
 const NEXT_VERSION: &str = "extra-column";
 
-/// Builds what the tests use: the app, and the app's next version.
+/// Builds what the tests use: the app, the app's next version, and the page that a server renders.
 pub(crate) fn build(workspace: &Workspace, profile: Profile) -> Result<()> {
     for (site, features) in sites() {
         app(profile, &site, features).run(workspace)?;
     }
-    Ok(())
+    hydrate::build(workspace, profile)
 }
 
 fn sites() -> [(String, &'static [&'static str]); 2] {
@@ -43,6 +44,8 @@ pub(crate) fn run(workspace: &Workspace, filter: Option<&str>) -> Result<()> {
     let browser =
         browser::find().context("there is no Chromium: `cargo xtask setup` installs it")?;
     let server = Server::start(workspace, &site, 0)?;
+    let rendering = hydrate::is_built(workspace).then(|| hydrate::Server::start(workspace, 0));
+    let rendering = rendering.transpose()?;
     let mut node = Command::new("node");
     node.args(["--test", "--test-reporter=spec", "--test-concurrency=1", "--test-timeout=600000"])
         .args(filter.map(|text| format!("--test-name-pattern={}", as_pattern(text))))
@@ -51,6 +54,7 @@ pub(crate) fn run(workspace: &Workspace, filter: Option<&str>) -> Result<()> {
         .env("E2E_URL", server.url())
         .env("E2E_SITES", workspace.sites())
         .env("E2E_APP", APP)
+        .envs(rendering.as_ref().map(|server| ("E2E_HYDRATE_URL", server.url())))
         .env("CHROMIUM", browser);
     shell::run(&mut node)
 }

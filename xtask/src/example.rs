@@ -83,15 +83,22 @@ impl Build {
 
     /// Builds, and returns the folder of the finished site.
     pub(crate) fn run(&self, workspace: &Workspace) -> Result<PathBuf> {
+        let site = self.run_without_page(workspace, "")?;
+        page::write(&self.folder(workspace), &site, &self.example)?;
+        println!("built {}", site.display());
+        Ok(site)
+    }
+
+    /// Builds the module into a folder of the site, for a page that comes from elsewhere; returns the site.
+    pub(crate) fn run_without_page(&self, workspace: &Workspace, folder: &str) -> Result<PathBuf> {
         let wasm = self.compile(workspace)?;
         let site = workspace.sites().join(&self.site);
         empty(&site)?;
-        bindgen::for_the_web(workspace, &wasm, &self.example, &site)?;
+        let folder = site.join(folder);
+        bindgen::for_the_web(workspace, &wasm, &self.example, &folder)?;
         if self.profile == Profile::Release {
-            optimise(workspace, &site.join(format!("{}_bg.wasm", self.example)))?;
+            optimise(workspace, &folder.join(format!("{}_bg.wasm", self.example)))?;
         }
-        page::write(&self.folder(workspace), &site, &self.example)?;
-        println!("built {}", site.display());
         Ok(site)
     }
 

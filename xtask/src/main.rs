@@ -18,6 +18,7 @@ mod browser;
 mod check;
 mod e2e;
 mod example;
+mod hydrate;
 mod page;
 mod serve;
 mod setup;
@@ -168,7 +169,16 @@ fn run(command: Command) -> Result<()> {
             serve::run(&workspace, &site, port)
         }
         Command::Test { steps, skip } => check::run(&workspace, &steps, &skip),
+        Command::Build { build } if build.example == hydrate::HYDRATED => {
+            hydrate::build(&workspace, Profile::from_dev_flag(build.dev))
+        }
         Command::Build { build } => build.build().run(&workspace).map(drop),
+        Command::Serve { build, port, no_build } if build.example == hydrate::HYDRATED => {
+            if !no_build {
+                hydrate::build(&workspace, Profile::from_dev_flag(build.dev))?;
+            }
+            hydrate::serve(&workspace, port)
+        }
         Command::Serve { build, port, no_build } => {
             let site = build.build().run_unless(no_build, &workspace)?;
             serve::run(&workspace, &site, port)
