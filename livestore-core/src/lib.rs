@@ -1,4 +1,7 @@
 //! The engine of livestore: schema, queries, SQLite state, reactive graph, store, leader and platforms.
+//!
+//! It knows no framework. Apps with a user interface use it through a binding such as `livestore-leptos`; a process without
+//! one opens a [`Store`] itself. `ARCHITECTURE.md` has the code in reading order.
 
 // The derives name this crate by its path, in here too.
 extern crate self as livestore_core;

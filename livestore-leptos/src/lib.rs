@@ -129,8 +129,8 @@ pub use livestore_core::{
     AnyStore, BootStatus, BootWarning, ClientDocument, ColumnType, CommitError, Durability, Event,
     IntoCommit, IntoQuery, Json, LeaderStatus, LiveQuery, Materialize, MaterializeError,
     NotConfirmed, NotPersisted, OpenError, Predicate, Query, QueryError, Receipt, Schema, Select,
-    StorageMode, Store, StoreError, StoreOptions, Subscription, Table, Value, WeakStore, Writes,
-    as_string, escape_like, new_id, raw,
+    StorageMode, Store, StoreError, StoreOptions, Subscription, Table, Value, WORKER_SCRIPT,
+    WeakStore, Writes, as_string, escape_like, new_id, raw,
 };
 pub use provider::{StoreProvider, StoreProviderProps};
 pub use status::{

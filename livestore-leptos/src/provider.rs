@@ -13,7 +13,7 @@ use crate::{context::provide_store, status::provide_boot_status};
 /// Opens a store and shows `children` once it is open, `fallback` until then.
 ///
 /// A failure to open goes to the nearest `<ErrorBoundary>`. When the provider is unmounted, the store is closed as
-/// soon as nobody else holds it; what it accepted is persisted first. The options are read once.
+/// soon as nobody else holds it; what its leader does not have by then is journaled. The options are read once.
 ///
 /// An app with several stores nests their providers: [`use_store`](crate::use_store) finds each by its schema, and
 /// [`use_query_in`](crate::use_query_in) reads the one it is given.

@@ -7,7 +7,8 @@
 //! Invariants:
 //! 1. A lane's numbers run from 1 without gaps; each row carries the chain hash of the lane up to it.
 //! 2. A commit's rows are adjacent and carry the same first `n`.
-//! 3. A session's last `n` is that of its last commit in the log or in quarantine, and never falls.
+//! 3. A session's last `n` is that of its last commit in the log or in quarantine, and never falls. It is forgotten when
+//!    ten thousand other sessions came after.
 //! 4. A file that is no eventlog, or one of a newer format, is never written to nor deleted.
 
 mod append;

@@ -1,7 +1,8 @@
 //! The leader: the one writer of a client's log and state.
 //!
 //! Runs on a thread of its own (a worker, a std thread) and drives the sync crate's leader machine. In reading order:
-//! `serve` is its life, `boot` brings the state to the log's head (`collect` deletes those of dead versions), `driver` writes groups, `posts` are its channels.
+//! `serve` is its life, `boot` brings the state to the log's head (`collect` deletes those of schemas that nobody uses),
+//! `driver` writes groups, `posts` are its channels.
 //!
 //! Invariants:
 //! 1. It writes only while it holds the store's lock (in memory there is nothing to share).

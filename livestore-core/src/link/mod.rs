@@ -20,8 +20,8 @@ pub(crate) struct ChannelNames {
 }
 
 impl ChannelNames {
-    /// `scope` tells apart leaders that must not hear of each other: the store's id, or with it the tab of a leader
-    /// that only serves its own tab because nothing can be persisted.
+    /// `scope` tells apart leaders that must not hear of each other: the store's id (natively with its directory), or
+    /// with it the session whose leader serves it alone because nothing is persisted.
     pub(crate) fn new(scope: impl Into<String>) -> Self {
         Self { scope: scope.into() }
     }

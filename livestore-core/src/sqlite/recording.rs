@@ -63,7 +63,7 @@ impl Db {
     /// Runs `act` as a materializer of a lane: it may read and write rows of that lane's tables, and nothing else.
     ///
     /// # Errors
-    /// The first [`AccessViolation`] or storage failure, even if `act` went on after it.
+    /// The first [`AccessViolation`](super::AccessViolation) or storage failure, even if `act` went on after it.
     pub fn guarded<T>(&self, lane: Lane, act: impl FnOnce() -> T) -> Result<T, SqliteError> {
         let before = self.hooks.lock().guard.replace(lane);
         let restore = OnDrop(|| self.hooks.lock().guard = before);

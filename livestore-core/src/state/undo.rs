@@ -1,7 +1,8 @@
 //! [`Undo`]: what takes a commit back, and keeping it beside the rows until the commit is confirmed.
 //!
 //! A state that [keeps undo](State::keep_undo) writes each commit's record in the commit's own savepoint, so records
-//! survive a crash and travel with a snapshot. The caller trims them at confirmation.
+//! survive a crash and travel with a snapshot. The caller trims them at confirmation. The leader keeps none: without a
+//! backend it never rolls back.
 
 use livestore_sync::{Head, Lane};
 use rusqlite::OptionalExtension;

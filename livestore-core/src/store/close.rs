@@ -1,4 +1,4 @@
-//! Closing: nothing that was accepted is lost.
+//! Closing: what the leader does not have yet is journaled, or where there is no journal, posted.
 
 use std::time::Duration;
 

@@ -7,8 +7,8 @@
 //! Invariants:
 //! 1. A commit is synchronous: it never awaits, and after an error log, state and graph are as before.
 //! 2. One commit, batch or merge makes one refresh; observers see all of it or nothing.
-//! 3. Under the lock run materializers and `computed` functions, and no other code of the app; from them the store
-//!    answers with a typed error.
+//! 3. Of the app's code run under the lock: materializers, `computed` functions, and what its types implement (decoding,
+//!    `PartialEq`, `Drop`). No callback does. From inside, the store answers with a typed error.
 
 mod any;
 mod callbacks;

@@ -1,8 +1,8 @@
 //! Opening: ids, journals, a leader, and what it serves.
 //!
 //! If nothing can be persisted here (a private window, no OPFS, a full quota), the store opens in memory, for this
-//! session alone, and says so. Anything that is wrong with files that are there is an error instead: nothing that was
-//! stored is ever hidden behind an empty store.
+//! session alone, and says so. Anything that is wrong with files that can be reached is an error instead: a damaged log
+//! is never hidden behind an empty store.
 
 use std::{
     any::type_name,

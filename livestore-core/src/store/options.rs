@@ -9,7 +9,7 @@ use super::{any::NotifyWithin, status::BootStatus};
 pub(crate) enum Persistence {
     /// Nowhere.
     Memory,
-    /// OPFS in a browser; natively a directory, by default the platform's for application data.
+    /// OPFS in a browser; natively a directory, by default `./livestore-data`.
     Files(Option<PathBuf>),
 }
 
@@ -48,7 +48,7 @@ impl<S> StoreOptions<S> {
         self
     }
 
-    /// Keeps the data in files under this directory, which is created if needed. Browsers ignore the path and use OPFS.
+    /// Keeps the data in files under this directory, which is created if needed. In a browser it is a directory of OPFS.
     #[must_use]
     pub fn directory(mut self, directory: impl Into<PathBuf>) -> Self {
         self.persistence = Persistence::Files(Some(directory.into()));

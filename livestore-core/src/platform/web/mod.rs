@@ -14,12 +14,12 @@
 //! | `local.rs` | both | JavaScript objects behind `Send` handles |
 //!
 //! Locks: `livestore-tab-STORE-TAB` and `livestore-session-STORE-SESSION` while a session lives,
-//! `livestore-client-STORE` while a client is minted; the leader names its own. `localStorage`:
-//! `livestore-client-STORE`, `livestore-journal-STORE.SESSION`; `sessionStorage`: `livestore-tab-STORE`. OPFS: the
-//! directory `livestore-STORE`.
+//! `livestore-client-STORE` while a client is minted, `livestore-worker-RANDOM` while a worker lives; the leader names its
+//! own. `localStorage`: `livestore-client-STORE`, `livestore-journal-STORE.SESSION`; `sessionStorage`:
+//! `livestore-tab-STORE`. OPFS: the directory `livestore-STORE`.
 //!
 //! What was tried in Chromium 156: `tests.rs`, and the end-to-end tests for what takes several tabs, a reload or a
-//! killed browser.
+//! killed tab.
 
 mod adopt;
 mod channel;
