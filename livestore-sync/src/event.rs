@@ -245,7 +245,8 @@ impl Commit {
 
     /// About how many bytes it takes in a message, a journal or a log.
     pub fn bytes(&self) -> usize {
-        const ID_BYTES: usize = 32;
+        // Four numbers of up to ten bytes each, and the lengths of name and arguments.
+        const ID_BYTES: usize = 48;
         let of_event = |event: &Event| ID_BYTES + event.name.len() + event.args.as_str().len();
         self.events.iter().map(of_event).sum()
     }

@@ -1,9 +1,9 @@
 //! How TodoMVC looks and answers to the mouse and the keyboard. The class names are those of the TodoMVC specification.
 
-use leptos::{error::throw, ev::KeyboardEvent, html::Input, prelude::*};
+use leptos::{ev::KeyboardEvent, html::Input, prelude::*};
 use livestore_leptos::{
-    CommitError, Receipt, StorageMode, Store, StoreOptions, StoreProvider, new_id,
-    use_client_document, use_pending, use_query, use_storage_mode, use_store,
+    StorageMode, StoreOptions, StoreProvider, new_id, use_client_document, use_commit, use_pending, use_query,
+    use_storage_mode, use_store,
 };
 
 use crate::{
@@ -48,6 +48,7 @@ fn Todos() -> impl IntoView {
 #[component]
 fn NewTodo() -> impl IntoView {
     let store = use_store::<TodoMvc>();
+    let commit = use_commit::<TodoMvc>();
     let draft = use_client_document::<Draft>();
     let on_keydown = move |event: KeyboardEvent| {
         if event.key() != "Enter" || event.is_composing() {
@@ -57,7 +58,7 @@ fn NewTodo() -> impl IntoView {
         // The new todo and the emptied input show together.
         store.batch(|| {
             if !text.is_empty() {
-                report(store.commit(TodoEvent::Created { id: new_id(), text }));
+                commit.run(TodoEvent::Created { id: new_id(), text });
             }
             draft.set(Draft::default());
         });
@@ -79,7 +80,7 @@ fn NewTodo() -> impl IntoView {
 /// The todos that the filter shows, and the box that marks all.
 #[component]
 fn TodoList(filter: ReadSignal<Filter>) -> impl IntoView {
-    let store = use_store::<TodoMvc>();
+    let commit = use_commit::<TodoMvc>();
     // Only the ids: a todo that changes re-renders itself, not the list.
     let shown = use_query(move || {
         Todo::query().filter(filter.get().predicate()).order_by(Todo::ID.asc()).columns(Todo::ID)
@@ -93,7 +94,7 @@ fn TodoList(filter: ReadSignal<Filter>) -> impl IntoView {
                 type="checkbox"
                 prop:checked=move || left.get() == 0
                 on:change:target=move |event| {
-                    report(store.commit(TodoEvent::AllToggled { completed: event.target().checked() }));
+                    commit.run(TodoEvent::AllToggled { completed: event.target().checked() });
                 }
             />
             <label for="toggle-all">"Mark all as complete"</label>
@@ -109,10 +110,8 @@ fn TodoList(filter: ReadSignal<Filter>) -> impl IntoView {
 /// One todo: its box, its text, its button; or, while it is edited, an input. It follows its own row.
 #[component]
 fn Item(id: String) -> impl IntoView {
-    let store = StoredValue::new(use_store::<TodoMvc>());
+    let commit = use_commit::<TodoMvc>();
     let id = StoredValue::new(id);
-    let commit =
-        move |event| store.with_value(|store: &Store<TodoMvc>| report(store.commit(event)));
     let todo = use_query(move || Todo::query().filter(Todo::ID.eq(id.get_value())).first());
     let text =
         move || todo.with(|todo| todo.as_ref().map(|todo| todo.text.clone()).unwrap_or_default());
@@ -133,9 +132,9 @@ fn Item(id: String) -> impl IntoView {
         let edited =
             input.get_untracked().map(|input| input.value().trim().to_owned()).unwrap_or_default();
         if edited.is_empty() {
-            commit(TodoEvent::Deleted { id: id.get_value() });
+            commit.run(TodoEvent::Deleted { id: id.get_value() });
         } else if edited != untrack(text) {
-            commit(TodoEvent::Renamed { id: id.get_value(), text: edited });
+            commit.run(TodoEvent::Renamed { id: id.get_value(), text: edited });
         }
     };
     let on_keydown = move |event: KeyboardEvent| match event.key().as_str() {
@@ -152,14 +151,14 @@ fn Item(id: String) -> impl IntoView {
                     aria-label=move || format!("Done: {}", text())
                     prop:checked=completed
                     on:change:target=move |event| {
-                        commit(TodoEvent::Toggled { id: id.get_value(), completed: event.target().checked() });
+                        commit.run(TodoEvent::Toggled { id: id.get_value(), completed: event.target().checked() });
                     }
                 />
                 <label on:dblclick=move |_| editing.set(true)>{text}</label>
                 <button
                     class="destroy"
                     aria-label=move || format!("Delete: {}", text())
-                    on:click=move |_| commit(TodoEvent::Deleted { id: id.get_value() })
+                    on:click=move |_| commit.run(TodoEvent::Deleted { id: id.get_value() })
                 />
             </div>
             <Show when=move || editing.get()>
@@ -180,7 +179,7 @@ fn Item(id: String) -> impl IntoView {
 /// How many are left, the three filters, and the button that clears what is done.
 #[component]
 fn Footer(filter: ReadSignal<Filter>) -> impl IntoView {
-    let store = use_store::<TodoMvc>();
+    let commit = use_commit::<TodoMvc>();
     let left = use_query(|| Todo::query().filter(Todo::COMPLETED.eq(false)).count());
     let done = use_query(|| Todo::query().filter(Todo::COMPLETED.eq(true)).count());
     let link = move |to: Filter| {
@@ -200,10 +199,7 @@ fn Footer(filter: ReadSignal<Filter>) -> impl IntoView {
             <Show when=move || { done.get() > 0 }>
                 <button
                     class="clear-completed"
-                    on:click={
-                        let store = store.clone();
-                        move |_| report(store.commit(TodoEvent::CompletedCleared))
-                    }
+                    on:click=move |_| commit.run(TodoEvent::CompletedCleared)
                 >
                     "Clear completed"
                 </button>
@@ -247,12 +243,5 @@ fn Problems(errors: ArcRwSignal<Errors>) -> impl IntoView {
             <h1>"Something went wrong"</h1>
             <ul>{each}</ul>
         </section>
-    }
-}
-
-/// A commit that is refused goes to the page's error boundary.
-fn report(commit: Result<Receipt, CommitError>) {
-    if let Err(error) = commit {
-        throw(error);
     }
 }

@@ -139,8 +139,9 @@ impl Serving {
         drop(self.channel.take());
         while let Some(frame) = self.inbox.next().await {
             self.take(&frame);
+            // Nobody is left to send again what finds the queue full.
+            self.write_waiting();
         }
-        self.work();
     }
 
     /// Takes everything that has arrived, then writes until nothing waits.

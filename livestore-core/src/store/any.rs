@@ -73,6 +73,8 @@ pub(super) struct Status {
     pub(super) protected: bool,
     pub(super) durability: Durability,
     pub(super) leader: LeaderStatus,
+    /// What is known of the leader beside what it says to the machine; until it speaks to that.
+    pub(super) trouble: Option<LeaderStatus>,
     pub(super) pending: usize,
     pub(super) warnings: Vec<BootWarning>,
 }
@@ -84,9 +86,16 @@ impl Status {
             protected: false,
             durability: Durability::Safe,
             leader: LeaderStatus::Attaching,
+            trouble: None,
             pending: 0,
             warnings: Vec::new(),
         }
+    }
+
+    /// Notes how it stands with a leader that does not speak to the machine.
+    pub(super) fn note_trouble(&mut self, trouble: LeaderStatus) {
+        self.leader = trouble.clone();
+        self.trouble = Some(trouble);
     }
 
     /// The mode with the page's share of it: the leader's worker can't ask for protection.
@@ -302,6 +311,7 @@ impl Shared {
 
     /// Takes a message of the leader.
     pub(super) fn receive(&self, message: ToSession) {
+        self.update_status(|status| status.trouble = None);
         self.act(|engine| engine.receive(now(), message));
     }
 
@@ -340,7 +350,8 @@ impl Shared {
             };
         self.update_status(|status| {
             status.pending = engine.pending();
-            status.leader = LeaderStatus::of(engine.session.status(now));
+            let machine = || LeaderStatus::of(engine.session.status(now));
+            status.leader = status.trouble.clone().unwrap_or_else(machine);
             status.durability = durability;
         });
     }

@@ -2,8 +2,6 @@
 
 use std::time::Duration;
 
-use livestore_sync::{Journal, Push, Session, ToLeader};
-
 use super::any::{Shared, now};
 use crate::platform::sleep;
 
@@ -27,31 +25,19 @@ impl Shared {
         self.close();
     }
 
-    /// Ends the link. What the leader does not have yet is journaled; without a journal (natively) all of it is posted,
-    /// as a leader takes what was posted before it was told to stop.
+    /// Ends the link. What the leader does not have yet is journaled for the next opening; what was posted to it, it
+    /// still takes.
     fn close(&self) {
         let Ok(mut engine) = self.enter() else { return };
         if engine.close()
             && let Some(journal) = engine.session.journal()
             && !self.write_journal(&journal)
         {
-            self.connection.post(&last_push(&engine.session, journal));
+            tracing::debug!("what the leader does not have ends with the store");
         }
         self.connection.post(&engine.session.leave());
         self.connection.end();
     }
-}
-
-/// All that the leader has not acknowledged, however much it is; it drops what it has already.
-fn last_push(session: &Session, journal: Journal) -> ToLeader {
-    ToLeader::Push(Push {
-        from: session.id(),
-        author: journal.author,
-        fence: session.fence(),
-        parent: session.upstream(),
-        acknowledged: journal.acknowledged,
-        commits: journal.commits,
-    })
 }
 
 impl Drop for Shared {

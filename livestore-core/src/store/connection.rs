@@ -69,6 +69,12 @@ impl Connection {
         *locked(&self.watch) = Some(listener);
     }
 
+    /// Listens for journals no more.
+    pub(super) fn end_watch(&self) {
+        let watch = locked(&self.watch).take();
+        drop(watch);
+    }
+
     /// Ends link and leader. What was posted is still delivered.
     pub(super) fn end(&self) {
         let link = locked(&self.link).take();

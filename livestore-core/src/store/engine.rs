@@ -11,16 +11,17 @@
 
 use std::{sync::Arc, time::Duration};
 
+use futures_channel::oneshot;
 use livestore_sync::{
-    Commit, Document, Event, EventId, Journal, Outcome, Session, SessionConfig, Settled, ToLeader,
-    ToSession,
+    Commit, Document, Event, EventId, Journal, Outcome as SettledAs, Session, SessionConfig,
+    Settled, ToLeader, ToSession,
 };
 
 use super::{
     documents::Documents,
     effects::Effects,
     error::{CommitError, OpenError},
-    receipt::Receipts,
+    receipt::{Outcome, Receipts},
 };
 use crate::{
     graph::NodeId,
@@ -105,8 +106,8 @@ impl Engine {
         while let Some(Settled { last, outcome }) = self.session.poll_settled() {
             if last.session == self.config.id {
                 let refused = match outcome {
-                    Outcome::Persisted => None,
-                    Outcome::Refused { reason } => Some(reason),
+                    SettledAs::Persisted => None,
+                    SettledAs::Refused { reason } => Some(reason),
                 };
                 self.receipts.settle(last.n.get(), refused);
             }
@@ -119,14 +120,19 @@ impl Engine {
     }
 
     /// Takes a dead session's journal.
-    pub(super) fn adopt(&mut self, now: Duration, journal: Journal) {
+    /// False if it is none that this client wrote; then nothing has changed.
+    pub(super) fn adopt(&mut self, now: Duration, journal: Journal) -> bool {
         match self.session.adopt(now, journal) {
             Ok(documents) => {
                 for document in &documents {
                     self.documents.arrive(&mut self.live, document);
                 }
+                true
             }
-            Err(error) => tracing::warn!(%error, "a journal can't be adopted"),
+            Err(error) => {
+                tracing::warn!(%error, "a journal can't be adopted; it stays where it is");
+                false
+            }
         }
     }
 
@@ -191,6 +197,12 @@ impl Engine {
     /// Brings every followed value up to date; says which changed.
     pub(super) fn refresh(&mut self) -> Vec<NodeId> {
         self.live.refresh(self.state.db()).changed
+    }
+
+    /// What became of a commit of this session, or where that will be told.
+    pub(super) fn outcome(&mut self, last: EventId) -> Result<Outcome, oneshot::Receiver<Outcome>> {
+        let is_pending = self.session.is_pending(last);
+        self.receipts.outcome(last.n.get(), is_pending)
     }
 
     /// How many events the leader has not persisted yet.

@@ -15,17 +15,17 @@ use super::{
 };
 use crate::{
     link::{from_frame, to_frame},
-    platform::{Adopted, adopt_journals, watch_journals},
+    platform::{Adopted, StoragePlace, adopt_journals, watch_journals},
 };
 
 impl Shared {
     /// Takes over the journals of sessions that are dead now, and from now on of those that die.
-    pub(super) async fn adopt_journals(self: &Arc<Self>) {
-        for journal in adopt_journals(&self.id, self.session).await {
+    pub(super) async fn adopt_journals(self: &Arc<Self>, place: &StoragePlace) {
+        for journal in adopt_journals(place, self.session).await {
             self.adopt(journal);
         }
         let weak = Arc::downgrade(self);
-        let listener = watch_journals(&self.id, self.session, move |journal| {
+        let listener = watch_journals(place, self.session, move |journal| {
             if let Some(shared) = weak.upgrade() {
                 shared.adopt(journal);
                 shared.tick();
@@ -38,8 +38,9 @@ impl Shared {
         let content = journal.bytes().map_err(|error| error.to_string()).and_then(decode);
         match (content, self.enter()) {
             (Ok(content), Ok(mut engine)) => {
-                engine.adopt(now(), content);
-                locked(&self.adopted).push(journal);
+                if engine.adopt(now(), content) {
+                    locked(&self.adopted).push(journal);
+                }
             }
             // It stays where it is: a newer version of the app may be able to read it.
             (Err(error), _) => {
@@ -47,6 +48,12 @@ impl Shared {
             }
             (_, Err(error)) => tracing::error!(%error, "BUG: a journal arrived inside the engine"),
         }
+    }
+
+    /// Lets go of journals: this store's leader keeps nothing, so they stay where they are for one that does.
+    pub(super) fn release_journals(&self) {
+        self.connection.end_watch();
+        locked(&self.adopted).clear();
     }
 
     /// What would be lost if the page ended now.
@@ -69,6 +76,10 @@ impl Shared {
         }
         let mut adopted = locked(&self.adopted);
         if adopted.is_empty() {
+            return;
+        }
+        if !engine.session.has_saved_documents() {
+            // Values of theirs may be among them.
             return;
         }
         let waiting: BTreeSet<SessionId> = engine.session.adopted().collect();

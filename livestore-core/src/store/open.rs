@@ -87,7 +87,6 @@ async fn open_quietly<S: Schema>(options: StoreOptions<S>) -> Result<AnyStore, O
             Some(StoragePlace { store: id.clone(), directory })
         }
     };
-    let persisted = place.is_some();
     let identity = identify(place.as_ref()).await;
     let (client, session) = (identity.client(), identity.session());
     let config = LeaderConfig {
@@ -96,7 +95,7 @@ async fn open_quietly<S: Schema>(options: StoreOptions<S>) -> Result<AnyStore, O
         starter: session,
         schema_name: type_name::<S>().to_owned(),
         schema: schema.hash(),
-        place,
+        place: place.clone(),
     };
     let engine = Engine::new(
         &options.id,
@@ -106,7 +105,7 @@ async fn open_quietly<S: Schema>(options: StoreOptions<S>) -> Result<AnyStore, O
     )?;
     let mode = StorageMode::InMemory { reason: None };
     let shared = Arc::new_cyclic(|weak: &Weak<Shared>| {
-        let journal = Journal::open(&id, session);
+        let journal = Journal::open(place.as_ref(), session);
         journal.on_hide({
             let weak = Weak::clone(weak);
             move || weak.upgrade()?.journal_bytes()
@@ -133,7 +132,7 @@ async fn open_quietly<S: Schema>(options: StoreOptions<S>) -> Result<AnyStore, O
             notify_within: options.notify_within,
         }
     });
-    boot(&shared, options.on_boot, persisted).await?;
+    boot(&shared, options.on_boot, place).await?;
     Ok(AnyStore(shared))
 }
 
@@ -141,12 +140,13 @@ async fn open_quietly<S: Schema>(options: StoreOptions<S>) -> Result<AnyStore, O
 async fn boot(
     shared: &Arc<Shared>,
     on_boot: Option<OnBoot>,
-    persisted: bool,
+    place: Option<StoragePlace>,
 ) -> Result<(), OpenError> {
+    let persisted = place.is_some();
     let failed = |failure| OpenError::Leader { store: shared.id.to_string(), failure };
-    if persisted {
+    if let Some(place) = &place {
         // Before the first question to the leader, so that its answer covers them.
-        shared.adopt_journals().await;
+        shared.adopt_journals(place).await;
     }
     let first = shared.open_link(on_boot.clone());
     let first = if persisted { while_asking(shared, first).await } else { first.await };
@@ -154,6 +154,7 @@ async fn boot(
         Ok(()) => Ok(()),
         Err(OpenFailure::Unavailable(reason)) if persisted => {
             tracing::warn!(store = %shared.id, reason, "nothing can be persisted here");
+            shared.release_journals();
             locked(&shared.starter.config).place = None;
             shared.update_status(|status| {
                 status.mode = StorageMode::InMemory { reason: Some(reason.clone()) };
@@ -250,7 +251,7 @@ impl Shared {
                 // The session is open and keeps its commits; it tries again to have them persisted.
                 tracing::error!(store = %self.id, %failure, "the leader can't open the storage");
                 self.update_status(|status| {
-                    status.leader = LeaderStatus::Stalled { reason: failure.to_string() }
+                    status.note_trouble(LeaderStatus::Stalled { reason: failure.to_string() });
                 });
                 self.settle();
                 let weak = Arc::downgrade(self);
@@ -269,7 +270,8 @@ impl Shared {
     /// A leader of another version of livestore answers.
     pub(super) fn hear_other_protocol(&self, leader: u32) {
         tracing::warn!(leader, "the leader speaks another protocol");
-        self.update_status(|status| status.leader = LeaderStatus::OtherProtocol { leader });
+        self.update_status(|status| status.note_trouble(LeaderStatus::OtherProtocol { leader }));
+        self.tell_boot(BootStatus::OtherVersion);
         self.settle();
     }
 
@@ -283,10 +285,12 @@ impl Shared {
             if let Some(opening) = opening.take() {
                 let _ = opening.done.send(Ok(()));
             }
-        } else if matches!(
-            engine.session.status(now()),
-            livestore_sync::LeaderStatus::Silent { .. }
-        ) {
+        } else if self.status().trouble.is_none()
+            && matches!(
+                engine.session.status(now()),
+                livestore_sync::LeaderStatus::Silent { .. }
+            )
+        {
             drop(opening);
             self.tell_boot(BootStatus::WaitingForAnotherTab);
         }

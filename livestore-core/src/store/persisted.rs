@@ -31,7 +31,7 @@ impl Receipt {
     /// [`NotPersisted`] when the leader refused the commit, or when the store was closed before it answered.
     pub async fn persisted(&self) -> Result<(), NotPersisted> {
         let outcome = match self.store.0.enter() {
-            Ok(mut engine) => engine.receipts.outcome(self.last.n.get()),
+            Ok(mut engine) => engine.outcome(self.last),
             // A future is not polled by code that runs inside the engine, unless it blocks there; then it would wait
             // for itself.
             Err(_) => return Err(NotPersisted::Closed),

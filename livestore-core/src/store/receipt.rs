@@ -7,8 +7,8 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use futures_channel::oneshot;
 
-/// How many refused commits a session remembers for receipts that ask late.
-const REFUSED_KEPT: usize = 1_000;
+/// Of how many refused commits a session remembers the reason, for receipts that ask late.
+const REASONS_KEPT: usize = 1_000;
 
 /// Why a commit that was applied here is not, or not known to be, in the leader's log.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
@@ -31,25 +31,35 @@ pub enum NotConfirmed {
     NoBackend,
 }
 
-type Outcome = Result<(), NotPersisted>;
+pub(super) type Outcome = Result<(), NotPersisted>;
 
 /// Who waits for what, and what can be told without waiting.
 #[derive(Debug, Default)]
 pub(super) struct Receipts {
-    /// Everything of this session up to here is in the log, but for what is in `refused`.
-    settled: u64,
-    refused: BTreeMap<u64, Arc<str>>,
+    /// What was refused; of the oldest the reason is forgotten.
+    refused: BTreeMap<u64, Option<Arc<str>>>,
     waiting: BTreeMap<u64, Vec<oneshot::Sender<Outcome>>>,
+    closed: bool,
 }
 
 impl Receipts {
-    /// The outcome of the commit that ends with event `n`, or where it will arrive.
-    pub(super) fn outcome(&mut self, n: u64) -> Result<Outcome, oneshot::Receiver<Outcome>> {
+    /// The outcome of the commit that ends with event `n`, or where it will arrive. `is_pending` says whether the leader
+    /// has yet to answer for it.
+    pub(super) fn outcome(
+        &mut self,
+        n: u64,
+        is_pending: bool,
+    ) -> Result<Outcome, oneshot::Receiver<Outcome>> {
         if let Some(reason) = self.refused.get(&n) {
-            return Ok(Err(NotPersisted::Refused(Arc::clone(reason))));
+            let reason =
+                reason.clone().unwrap_or_else(|| "the reason is in the leader's quarantine".into());
+            return Ok(Err(NotPersisted::Refused(reason)));
         }
-        if n <= self.settled {
+        if !is_pending {
             return Ok(Ok(()));
+        }
+        if self.closed {
+            return Ok(Err(NotPersisted::Closed));
         }
         let (sender, receiver) = oneshot::channel();
         self.waiting.entry(n).or_default().push(sender);
@@ -58,15 +68,15 @@ impl Receipts {
 
     /// The commit that ends with event `n` has been persisted, or refused for a reason.
     pub(super) fn settle(&mut self, n: u64, refused: Option<Arc<str>>) {
-        self.settled = self.settled.max(n);
         let outcome = match &refused {
             None => Ok(()),
             Some(reason) => Err(NotPersisted::Refused(Arc::clone(reason))),
         };
         if let Some(reason) = refused {
-            self.refused.insert(n, reason);
-            if self.refused.len() > REFUSED_KEPT {
-                self.refused.pop_first();
+            self.refused.insert(n, Some(reason));
+            let oldest = self.refused.values_mut().rev().nth(REASONS_KEPT);
+            if let Some(reason) = oldest {
+                *reason = None;
             }
         }
         for sender in self.waiting.remove(&n).into_iter().flatten() {
@@ -77,6 +87,7 @@ impl Receipts {
 
     /// Nothing more will be heard.
     pub(super) fn close(&mut self) {
+        self.closed = true;
         for sender in std::mem::take(&mut self.waiting).into_values().flatten() {
             let _ = sender.send(Err(NotPersisted::Closed));
         }
@@ -90,19 +101,24 @@ mod tests {
     #[test]
     fn a_receipt_tells_the_outcome_whether_it_asks_early_or_late() {
         let mut receipts = Receipts::default();
-        let mut early = receipts.outcome(2).expect_err("nothing is settled");
+        let mut early = receipts.outcome(2, true).expect_err("nothing is settled");
         receipts.settle(2, None);
         assert_eq!(early.try_recv(), Ok(Some(Ok(()))));
-        assert_eq!(receipts.outcome(2).ok(), Some(Ok(())));
+        assert_eq!(receipts.outcome(2, false).ok(), Some(Ok(())));
 
-        let mut early = receipts.outcome(5).expect_err("not settled yet");
+        let mut early = receipts.outcome(5, true).expect_err("not settled yet");
         receipts.settle(5, Some("taken".into()));
         let refused = Err(NotPersisted::Refused("taken".into()));
         assert_eq!(early.try_recv(), Ok(Some(refused.clone())));
-        assert_eq!(receipts.outcome(5).ok(), Some(refused));
+        assert_eq!(receipts.outcome(5, false).ok(), Some(refused));
 
-        let mut early = receipts.outcome(9).expect_err("not settled yet");
+        let mut early = receipts.outcome(9, true).expect_err("not settled yet");
         receipts.close();
         assert_eq!(early.try_recv(), Ok(Some(Err(NotPersisted::Closed))));
+        assert_eq!(
+            receipts.outcome(9, true).ok(),
+            Some(Err(NotPersisted::Closed)),
+            "asked after the end"
+        );
     }
 }

@@ -12,6 +12,8 @@ pub enum BootStatus {
     /// Another tab leads this store and does not answer (its page may be frozen); opening goes on when it does, or
     /// when it is closed.
     WaitingForAnotherTab,
+    /// Another tab leads this store and is of a version of livestore with which this one can't talk: reload that tab.
+    OtherVersion,
     /// The state is being folded anew from the eventlog.
     Rebuilding {
         /// Events folded so far.

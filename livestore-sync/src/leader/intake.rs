@@ -132,7 +132,7 @@ impl Leader {
         let last = self.intake.last_n(author, storage)?;
         let mut repeats = false;
         for commit in commits {
-            if commit.author() != author || commit.id().client != self.config.client {
+            if commit.author() != author {
                 break;
             }
             let (accepted, first) = (self.intake.accepted(author), commit.first_n().get());

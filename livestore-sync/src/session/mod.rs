@@ -307,8 +307,10 @@ impl Session {
         }
         let mut counted = Vec::new();
         for document in journal.documents {
-            // A dead tab's own documents concern nobody any more.
-            if document.key.concerns(self.config.id)
+            // A dead tab's own documents concern nobody any more, and what it had set for the client may be older than
+            // what the leader has by now. Only what this very tab had set before it was reloaded is sure to be the latest.
+            if author.tab == self.config.id.tab
+                && document.key.concerns(self.config.id)
                 && self.documents.set_if_absent(document.clone())
             {
                 counted.push(document);
@@ -343,6 +345,17 @@ impl Session {
     /// Whether the leader has everything of this session: [`Session::journal`] would be `None`, and nothing adopted waits.
     pub fn is_settled(&self) -> bool {
         self.pending.is_empty() && self.parked.is_empty() && self.documents.is_empty()
+    }
+
+    /// Whether the commit that ends with this event of its own waits for the leader's word.
+    pub fn is_pending(&self, last: EventId) -> bool {
+        // The newest are asked for most often.
+        self.pending.commits().rev().any(|commit| commit.last_id() == last)
+    }
+
+    /// Whether the leader has every value of a document that was set or adopted here.
+    pub fn has_saved_documents(&self) -> bool {
+        self.documents.is_empty()
     }
 
     /// How many events are pending; costs nothing.

@@ -6,6 +6,7 @@
 
 mod channel;
 mod identity;
+mod journal;
 mod leader;
 mod lock;
 mod page;
@@ -14,15 +15,13 @@ mod timer;
 
 pub use channel::Channel;
 pub use identity::{Identity, identify};
+pub use journal::{Adopted, Journal, adopt_journals, watch_journals};
 pub use leader::{
     LeaderHandle, LeaderScope, WORKER_SCRIPT, is_worker, launch, spawn_leader, spawn_local,
     worker_main,
 };
 pub use lock::{LockGuard, is_held, lock_exclusive, try_lock};
-pub use page::{
-    Adopted, Journal, LeaveWarning, Listener, adopt_journals, on_page_hidden, on_page_shown,
-    request_persistence, watch_journals,
-};
+pub use page::{LeaveWarning, Listener, on_page_hidden, on_page_shown, request_persistence};
 pub use storage::Storage;
 pub use timer::{Timer, after, every, sleep};
 

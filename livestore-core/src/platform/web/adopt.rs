@@ -5,8 +5,9 @@
 //!   known already are told by their event ids.
 //! - Nothing is removed that was not seen first: see [`SETTLED`].
 
-use std::{cell::RefCell, collections::BTreeSet, rc::Rc, time::Duration};
+use std::{cell::RefCell, collections::BTreeSet, pin::pin, rc::Rc, time::Duration};
 
+use futures_util::future::{Either, select};
 use livestore_sync::{SessionId, StoreId};
 use wasm_bindgen::JsCast;
 use wasm_bindgen_futures::spawn_local;
@@ -19,11 +20,17 @@ use super::{
     page::{self, Listener},
     timer::sleep,
 };
-use crate::platform::{JournalError, text};
+use crate::platform::{JournalError, StoragePlace, text};
 
 /// Longer than a write to `localStorage` takes to be seen by the other pages: each has a copy of its own, so a lock can
 /// be granted before the last words of who held it have arrived.
 const SETTLED: Duration = Duration::from_millis(500);
+
+/// How long the page of a reloaded tab may take to free its lock.
+const ON_ITS_WAY_OUT: Duration = Duration::from_millis(500);
+
+/// How long a reloaded tab has to take up its own journal before others do.
+const COMING_BACK: Duration = Duration::from_secs(2);
 
 /// A dead session's journal, which nobody else adopts while this lives.
 #[derive(Debug)]
@@ -65,7 +72,8 @@ impl Adopted {
 
 /// Takes over the journals of this store's dead sessions. An earlier opening of this same tab is waited for: its page
 /// is on its way out.
-pub async fn adopt_journals(store: &StoreId, own: SessionId) -> Vec<Adopted> {
+pub async fn adopt_journals(place: &StoragePlace, own: SessionId) -> Vec<Adopted> {
+    let store = &place.store;
     let mut adopted = Vec::new();
     for session in journals(store) {
         if session == own {
@@ -73,7 +81,12 @@ pub async fn adopt_journals(store: &StoreId, own: SessionId) -> Vec<Adopted> {
         }
         let name = session_lock(store, session);
         let lock = if session.tab == own.tab {
-            lock_exclusive(&name).await.map(Some)
+            let lock = pin!(lock_exclusive(&name));
+            match select(lock, pin!(sleep(ON_ITS_WAY_OUT))).await {
+                Either::Left((lock, _)) => lock.map(Some),
+                // Another tab has it, and sends what it finds.
+                Either::Right(_) => Ok(None),
+            }
         } else {
             try_lock(&name).await
         };
@@ -90,10 +103,11 @@ pub async fn adopt_journals(store: &StoreId, own: SessionId) -> Vec<Adopted> {
 /// Adopts the journals of sessions that die while this one lives: the lock of each that has or writes a journal is
 /// waited for, until the listener is dropped.
 pub fn watch_journals(
-    store: &StoreId,
+    place: &StoragePlace,
     own: SessionId,
     on_adopted: impl Fn(Adopted) + 'static,
 ) -> Listener {
+    let store = &place.store;
     let watch = Rc::new(Watch {
         store: store.clone(),
         waiting: RefCell::new(BTreeSet::from([own])),
@@ -130,22 +144,31 @@ impl Watch {
         let lock = session_lock(&self.store, session);
         let weak = Rc::downgrade(self);
         spawn_local(async move {
-            let Ok(lock) = lock_exclusive(&lock).await else { return };
-            for wait in [SETTLED, 3 * SETTLED] {
-                sleep(wait).await;
+            loop {
+                let Ok(freed) = lock_exclusive(&lock).await else { return };
+                // If that page was only reloaded, its own tab takes the journal up before it shows anything: it gets the
+                // lock first. By then, what was written last has arrived here, too.
+                drop(freed);
+                sleep(COMING_BACK).await;
                 // Not if the listener was dropped in the meantime.
                 let Some(watch) = weak.upgrade() else { return };
-                if let Some(value) = read(&watch.store, session) {
-                    watch.waiting.borrow_mut().remove(&session);
-                    return (watch.on_adopted)(adopt(&watch.store, session, value, lock));
+                match try_lock(&lock).await {
+                    Ok(Some(lock)) => return watch.take(session, lock),
+                    Ok(None) => {}
+                    Err(_) => return,
                 }
             }
-            if let (Some(watch), Some(storage)) = (weak.upgrade(), local_storage()) {
-                // Only room was reserved, and nothing came.
-                let _ = storage.remove_item(&key(&watch.store, session));
-                watch.waiting.borrow_mut().remove(&session);
-            }
         });
+    }
+
+    /// Hands over what the session left; if that is nothing, removes the room that it had reserved.
+    fn take(&self, session: SessionId, lock: LockGuard) {
+        self.waiting.borrow_mut().remove(&session);
+        if let Some(value) = read(&self.store, session) {
+            (self.on_adopted)(adopt(&self.store, session, value, lock));
+        } else if let Some(storage) = local_storage() {
+            let _ = storage.remove_item(&key(&self.store, session));
+        }
     }
 }
 

@@ -20,7 +20,7 @@ use super::{
     local::Local,
     page::{self, Listener},
 };
-use crate::platform::{JournalError, text};
+use crate::platform::{JournalError, StoragePlace, text};
 
 /// Room reserved at the start, in code units: about 30 kB of journal.
 const FIRST_UNITS: usize = 16 * 1024;
@@ -64,10 +64,12 @@ impl Drop for Inner {
 
 impl Journal {
     /// Reserves room for this session's journal.
-    pub fn open(store: &StoreId, session: SessionId) -> Self {
+    ///
+    /// Without a place nothing is kept anywhere, so nothing is journaled.
+    pub fn open(place: Option<&StoragePlace>, session: SessionId) -> Self {
         let inner = Inner {
-            storage: local_storage(),
-            key: key(store, session),
+            storage: place.and_then(|_| local_storage()),
+            key: place.map_or_else(String::new, |place| key(&place.store, session)),
             reserved: Cell::new(0),
             written: Cell::new(false),
             on_hide: RefCell::new(None),

@@ -22,6 +22,10 @@ crate::worker_entry!(leader);
 
 const LONG: Duration = Duration::from_secs(20);
 
+fn place(store: &StoreId) -> crate::platform::StoragePlace {
+    crate::platform::StoragePlace { store: store.clone(), directory: None }
+}
+
 fn ms(millis: u64) -> Duration {
     Duration::from_millis(millis)
 }
@@ -189,26 +193,30 @@ async fn the_journal_of_a_dead_session_is_adopted_by_one_and_stays_until_it_is_f
     let (store, dead, alive, own) = (store(), session(1), session(2), session(3));
     let bytes: Vec<u8> = (0..=255).collect();
     for session in [dead, alive] {
-        let journal = Journal::open(&store, session);
+        let journal = Journal::open(Some(&place(&store)), session);
         journal.write(&bytes).unwrap();
     }
-    drop(Journal::open(&store, session(4)));
+    drop(Journal::open(Some(&place(&store)), session(4)));
     let living = lock_exclusive(&lock_of(&store, alive)).await.unwrap();
 
-    let adopted = adopt_journals(&store, own).await;
+    let adopted = adopt_journals(&place(&store), own).await;
     assert_eq!(contents(&adopted), [(dead, Ok(bytes.as_slice()))]);
-    assert_eq!(adopt_journals(&store, session(5)).await.len(), 0, "the first adopter holds it");
+    assert_eq!(
+        adopt_journals(&place(&store), session(5)).await.len(),
+        0,
+        "the first adopter holds it"
+    );
     drop(adopted);
     // The browser frees a lock a moment later.
     drop(lock_exclusive(&lock_of(&store, dead)).await.unwrap());
     sleep(ms(20)).await;
-    let mut adopted = adopt_journals(&store, own).await;
+    let mut adopted = adopt_journals(&place(&store), own).await;
     assert_eq!(contents(&adopted), [(dead, Ok(bytes.as_slice()))], "the first adopter died");
     adopted.pop().expect("one journal").forget();
-    assert_eq!(adopt_journals(&store, own).await.len(), 0);
+    assert_eq!(adopt_journals(&place(&store), own).await.len(), 0);
 
     let (heard, mut dies) = hears();
-    let _watch = watch_journals(&store, own, heard);
+    let _watch = watch_journals(&place(&store), own, heard);
     assert!(is_silent(50, &mut dies).await);
     drop(living);
     let adopted = next(&mut dies).await;
@@ -219,7 +227,7 @@ async fn the_journal_of_a_dead_session_is_adopted_by_one_and_stays_until_it_is_f
 #[wasm_bindgen_test]
 async fn a_journal_has_the_room_it_was_promised() {
     let (store, own) = (store(), session(1));
-    let journal = Journal::open(&store, own);
+    let journal = Journal::open(Some(&place(&store)), own);
     let first = journal.space();
     assert!(first >= 30_000, "{first}");
     assert!(journal.make_room(first) && journal.make_room(1_900_000));
@@ -232,7 +240,7 @@ async fn a_journal_has_the_room_it_was_promised() {
     let all = vec![0xa5; 1_900_000];
     assert_eq!(journal.write(&all), Ok(()), "although the app has filled the rest");
     assert!(journal.make_room(1_900_000), "a journal that stands there keeps its room");
-    let second = Journal::open(&store, session(2));
+    let second = Journal::open(Some(&place(&store)), session(2));
     assert!(!second.make_room(1_000_000));
     assert_eq!(second.write(&all), Err(JournalError::Full(all.len())));
     for n in 0..filled {
@@ -240,7 +248,7 @@ async fn a_journal_has_the_room_it_was_promised() {
     }
     assert!(second.make_room(1_000_000));
     drop((journal, second));
-    let mut adopted = adopt_journals(&store, session(3)).await;
+    let mut adopted = adopt_journals(&place(&store), session(3)).await;
     assert_eq!(contents(&adopted), [(own, Ok(all.as_slice()))]);
     adopted.pop().expect("one journal").forget();
 }
@@ -253,7 +261,7 @@ async fn a_journal_that_is_none_is_reported_and_left_alone() {
     storage.set_item(&key, "[]").unwrap();
     storage.set_item(&format!("livestore-journal-{store}.nonsense"), "x").unwrap();
     assert_eq!(
-        contents(&adopt_journals(&store, session(2)).await),
+        contents(&adopt_journals(&place(&store), session(2)).await),
         [(dead, Err(JournalError::Damaged))]
     );
     assert_eq!(storage.get_item(&key), Ok(Some("[]".to_owned())));
@@ -262,7 +270,7 @@ async fn a_journal_that_is_none_is_reported_and_left_alone() {
 #[wasm_bindgen_test]
 async fn a_page_that_hides_writes_what_its_session_has_not_handed_over() {
     let (store, own) = (store(), session(1));
-    let journal = Journal::open(&store, own);
+    let journal = Journal::open(Some(&place(&store)), own);
     let pending = Rc::new(RefCell::new(Some(vec![1, 2, 3])));
     let content = Rc::clone(&pending);
     journal.on_hide(move || content.borrow().clone());

@@ -1,0 +1,145 @@
+//! Journals natively: what a store that is dropped before its leader had everything leaves to the next one.
+//!
+//! A file beside the databases, written once, when the store closes. While a process runs, its leader takes commits
+//! as they come and nothing is journaled: a killed process loses what `persisted()` had not promised. Only one process
+//! has the files at a time, and a journal is written by a session that is ending, so every journal's author is dead.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use livestore_sync::SessionId;
+
+use super::{page::Listener, storage::directory};
+use crate::platform::{JournalError, StoragePlace};
+
+const PREFIX: &str = "journal-";
+
+/// Where this session's journal would be.
+#[derive(Debug)]
+pub struct Journal(Option<PathBuf>);
+
+impl Journal {
+    /// A place for a journal; without a place for files there is none.
+    pub fn open(place: Option<&StoragePlace>, session: SessionId) -> Self {
+        Self(place.map(|place| directory(place).join(format!("{PREFIX}{session}"))))
+    }
+
+    /// Natively nothing hides.
+    pub fn on_hide(&self, _content: impl FnMut() -> Option<Vec<u8>> + Send + 'static) {}
+
+    /// No page, not hidden.
+    pub fn is_page_hidden(&self) -> bool {
+        false
+    }
+
+    /// A file has room for it.
+    pub fn make_room(&self, _bytes: usize) -> bool {
+        true
+    }
+
+    /// Without limit.
+    pub fn space(&self) -> usize {
+        usize::MAX
+    }
+
+    /// Writes the journal; it is there whole or not at all.
+    pub fn write(&self, bytes: &[u8]) -> Result<(), JournalError> {
+        let path = self.0.as_ref().ok_or(JournalError::Unavailable)?;
+        let beside = path.with_extension("new");
+        fs::write(&beside, bytes)
+            .and_then(|()| fs::File::open(&beside)?.sync_all())
+            .and_then(|()| fs::rename(&beside, path))
+            .map_err(|_| JournalError::Full(bytes.len()))
+    }
+
+    /// Nothing to clear: a journal is a session's last word.
+    pub fn clear(&self) {}
+}
+
+/// A dead session's journal.
+#[derive(Debug)]
+pub struct Adopted {
+    session: SessionId,
+    path: PathBuf,
+    bytes: Vec<u8>,
+}
+
+impl Adopted {
+    /// Whose it was.
+    pub fn session(&self) -> SessionId {
+        self.session
+    }
+
+    /// What that session left.
+    pub fn bytes(&self) -> Result<&[u8], JournalError> {
+        Ok(&self.bytes)
+    }
+
+    /// All of it is in the leader's log: removes it.
+    pub fn forget(self) {
+        if let Err(error) = fs::remove_file(&self.path) {
+            // It is adopted once more, and every commit of it is known by its id.
+            tracing::debug!(%error, path = %self.path.display(), "a journal stays");
+        }
+    }
+}
+
+/// Takes over the journals in this place. Two sessions that do so at once both send them; the leader takes each id once.
+pub async fn adopt_journals(place: &StoragePlace, own: SessionId) -> Vec<Adopted> {
+    let Ok(files) = fs::read_dir(directory(place)) else { return Vec::new() };
+    let paths = files.filter_map(|file| Some(file.ok()?.path()));
+    paths.filter_map(|path| read(&path)).filter(|journal| journal.session != own).collect()
+}
+
+fn read(path: &Path) -> Option<Adopted> {
+    let name = path.file_name()?.to_str()?;
+    let session = name.strip_prefix(PREFIX)?.parse().ok()?;
+    let bytes = fs::read(path)
+        .inspect_err(
+            |error| tracing::warn!(%error, path = %path.display(), "a journal can't be read"),
+        )
+        .ok()?;
+    Some(Adopted { session, path: path.to_owned(), bytes })
+}
+
+/// Never calls back natively: journals are found when a store opens.
+pub fn watch_journals(
+    _place: &StoragePlace,
+    _own: SessionId,
+    _on_adopted: impl Fn(Adopted) + Send + 'static,
+) -> Listener {
+    Listener::none()
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_executor::block_on;
+    use livestore_sync::{SessionId, TabId};
+
+    use super::{Journal, StoragePlace, adopt_journals};
+
+    #[test]
+    fn a_journal_is_found_by_others_until_it_is_forgotten() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let place = StoragePlace {
+            store: "notes".parse().expect("an id"),
+            directory: folder.path().to_str().map(str::to_owned),
+        };
+        std::fs::create_dir_all(folder.path().join("notes")).expect("a folder");
+        let session = |open| SessionId { tab: TabId(7), open };
+        Journal::open(Some(&place), session(1)).write(b"last words").expect("it is written");
+        assert!(Journal::open(None, session(2)).write(b"lost").is_err());
+        assert!(block_on(adopt_journals(&place, session(1))).is_empty(), "not its own");
+        for _ in 0..2 {
+            let mut found = block_on(adopt_journals(&place, session(2)));
+            assert_eq!(found.len(), 1);
+            let journal = found.remove(0);
+            assert_eq!(journal.session(), session(1));
+            assert_eq!(journal.bytes(), Ok(&b"last words"[..]));
+        }
+        block_on(adopt_journals(&place, session(2))).remove(0).forget();
+        assert!(block_on(adopt_journals(&place, session(2))).is_empty());
+    }
+}
