@@ -2,8 +2,8 @@
 
 use leptos::{ev::KeyboardEvent, html::Input, prelude::*};
 use livestore_leptos::{
-    StorageMode, StoreOptions, StoreProvider, new_id, use_client_document, use_commit, use_pending, use_query,
-    use_storage_mode, use_store,
+    StorageMode, StoreOptions, StoreProvider, new_id, use_client_document, use_commit, use_pending,
+    use_query, use_storage_mode, use_store,
 };
 
 use crate::{

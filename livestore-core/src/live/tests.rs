@@ -5,7 +5,7 @@ use std::sync::{
     atomic::{AtomicUsize, Ordering},
 };
 
-use super::{Cx, Invalidated, Live, LiveError, NodeHandle, Observer};
+use super::{Cx, Live, LiveError, NodeHandle, Observer, owner::Invalidated};
 use crate::{
     IntoQuery, Query, QueryError, Table, Value,
     graph::{NodeId, Refreshed},

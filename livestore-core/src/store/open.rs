@@ -286,10 +286,7 @@ impl Shared {
                 let _ = opening.done.send(Ok(()));
             }
         } else if self.status().trouble.is_none()
-            && matches!(
-                engine.session.status(now()),
-                livestore_sync::LeaderStatus::Silent { .. }
-            )
+            && matches!(engine.session.status(now()), livestore_sync::LeaderStatus::Silent { .. })
         {
             drop(opening);
             self.tell_boot(BootStatus::WaitingForAnotherTab);
