@@ -73,7 +73,7 @@ fn what_was_appended_is_read_again_in_whole_commits() {
     let mut head = Head::ZERO;
     for commit in &commits {
         // However small the bound: one commit, and never a part of one.
-        assert_eq!(log.read(Lane::Synced, head, 0).unwrap(), [commit.clone()]);
+        assert_eq!(log.read(Lane::Synced, head, 0).unwrap(), std::slice::from_ref(commit));
         head = head.after(commit);
         assert!(log.contains(Lane::Synced, head).unwrap());
     }
@@ -298,7 +298,7 @@ fn every_opening_is_a_term_of_its_own() {
     let first = log();
     let fence = first.fence();
     let second = reopen(first);
-    assert_eq!(second.fence().term, fence.term + 1);
+    assert!(second.fence().term > fence.term);
     assert_eq!(second.fence().epoch, fence.epoch);
 }
 

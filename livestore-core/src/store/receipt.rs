@@ -40,6 +40,7 @@ pub(super) struct Receipts {
     settled: u64,
     refused: BTreeMap<u64, Arc<str>>,
     waiting: BTreeMap<u64, Vec<oneshot::Sender<Outcome>>>,
+    closed: bool,
 }
 
 impl Receipts {
@@ -50,6 +51,9 @@ impl Receipts {
         }
         if n <= self.settled {
             return Ok(Ok(()));
+        }
+        if self.closed {
+            return Ok(Err(NotPersisted::Closed));
         }
         let (sender, receiver) = oneshot::channel();
         self.waiting.entry(n).or_default().push(sender);
@@ -77,6 +81,7 @@ impl Receipts {
 
     /// Nothing more will be heard.
     pub(super) fn close(&mut self) {
+        self.closed = true;
         for sender in std::mem::take(&mut self.waiting).into_values().flatten() {
             let _ = sender.send(Err(NotPersisted::Closed));
         }
@@ -104,5 +109,7 @@ mod tests {
         let mut early = receipts.outcome(9).expect_err("not settled yet");
         receipts.close();
         assert_eq!(early.try_recv(), Ok(Some(Err(NotPersisted::Closed))));
+        assert_eq!(receipts.outcome(9).ok(), Some(Err(NotPersisted::Closed)), "and who asks later");
+        assert_eq!(receipts.outcome(2).ok(), Some(Ok(())), "what was known is known");
     }
 }

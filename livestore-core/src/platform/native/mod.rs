@@ -23,7 +23,7 @@ pub use page::{
     Adopted, Journal, LeaveWarning, Listener, adopt_journals, on_page_hidden, on_page_shown,
     request_persistence, watch_journals,
 };
-pub use storage::Storage;
+pub use storage::{Storage, data_directory};
 pub use timer::{Timer, after, every, sleep};
 
 use std::{
