@@ -156,6 +156,9 @@ impl AnyStore {
 
     /// Calls `changed` with a query's value now, and after every refresh that changed it, until the subscription is
     /// dropped. A value that the query fails to give is not told; follow [`live`](Self::live) to see errors.
+    ///
+    /// Natively `changed` may run on the thread that delivers the leader's word, so it must not block until that word
+    /// comes (on a receipt's `persisted()`, on a shutdown): it would wait for itself.
     pub fn subscribe<Q: IntoQuery>(
         &self,
         query: Q,

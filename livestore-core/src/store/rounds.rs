@@ -1,10 +1,16 @@
-//! Refresh rounds: one at a time, however many commits ask for one.
+//! Refresh rounds: on each thread one at a time, however many commits ask for one.
 //!
-//! A round brings the graph to its fixpoint and then tells the observers, outside the engine's lock. A commit made
-//! while observers are being told, by one of them or by another thread, is applied at once; its refresh is the next
-//! round, run by the thread that is at it already. A batch holds rounds back until it ends.
+//! A round brings the graph to its fixpoint and then tells the observers, outside the engine's lock. A commit made by
+//! an observer is applied at once; its refresh is the next round of the thread that is telling. A commit of another
+//! thread makes its own round: when a commit returns, its effect has been told, and it never waits for observers that
+//! another thread is calling, as those may be waiting for something that the committing thread holds. The engine's
+//! lock keeps refreshes apart, so each change is told once. A batch holds all rounds back until it ends.
 
-use std::sync::{Mutex, PoisonError};
+use std::{
+    collections::HashMap,
+    sync::{Mutex, PoisonError},
+    thread::{self, ThreadId},
+};
 
 /// Rounds that follow each other without a pause before it counts as a loop: an effect that commits on every change.
 const MOST_IN_A_ROW: u32 = 1_000;
@@ -14,8 +20,8 @@ pub(super) struct Rounds(Mutex<State>);
 
 #[derive(Debug, Default)]
 struct State {
-    running: bool,
-    wanted: bool,
+    /// The threads that are at it, and whether each has been asked for one more.
+    running: HashMap<ThreadId, bool>,
     /// Batches that are open, on any thread.
     batches: u32,
 }
@@ -41,30 +47,33 @@ impl Rounds {
         Batch(self)
     }
 
-    /// Asks for a round, and runs rounds until nobody asks any more, unless somebody is at it already or a batch is
-    /// open. Returns false when it gave up on a loop.
+    /// Asks for a round, and runs rounds until nobody on this thread asks any more, unless this thread is at it already
+    /// or a batch is open. Returns false when it gave up on a loop.
     pub(super) fn settle(&self, mut round: impl FnMut()) -> bool {
+        let me = thread::current().id();
         let mine = self.with(|state| {
-            state.wanted = true;
-            let mine = !state.running && state.batches == 0;
-            state.running |= mine;
+            if let Some(wanted) = state.running.get_mut(&me) {
+                *wanted = true;
+                return false;
+            }
+            // Whoever ends the batch asks again.
+            let mine = state.batches == 0;
+            if mine {
+                state.running.insert(me, false);
+            }
             mine
         });
         if !mine {
             return true;
         }
-        let ending = Ending(self);
+        let _ending = Ending(self, me);
         for _ in 0..MOST_IN_A_ROW {
-            self.with(|state| state.wanted = false);
             round();
-            // Whether to stop is decided in the same step as stopping, so that no request falls between the two.
-            let done = self.with(|state| {
-                let done = !state.wanted || state.batches > 0;
-                state.running = !done;
-                done
+            let again = self.with(|state| {
+                let wanted = state.running.insert(me, false).unwrap_or_default();
+                wanted && state.batches == 0
             });
-            if done {
-                std::mem::forget(ending);
+            if !again {
                 return true;
             }
         }
@@ -72,12 +81,12 @@ impl Rounds {
     }
 }
 
-/// Ends a run of rounds that a panic in an observer, or a loop, cut short.
-struct Ending<'a>(&'a Rounds);
+/// Ends a thread's run of rounds, also one that a panic in an observer cuts short.
+struct Ending<'a>(&'a Rounds, ThreadId);
 
 impl Drop for Ending<'_> {
     fn drop(&mut self) {
-        self.0.with(|state| state.running = false);
+        self.0.with(|state| state.running.remove(&self.1));
     }
 }
 
@@ -100,6 +109,28 @@ mod tests {
         });
         assert!(settled);
         assert_eq!(*log.borrow(), ["round", "committed", "round", "committed", "round"]);
+    }
+
+    #[test]
+    fn a_commit_of_another_thread_is_told_before_it_returns_and_waits_for_nobody() {
+        let rounds = Rounds::default();
+        let (began, begins) = std::sync::mpsc::channel();
+        let (release, released) = std::sync::mpsc::channel::<()>();
+        std::thread::scope(|scope| {
+            let rounds = &rounds;
+            scope.spawn(move || {
+                rounds.settle(|| {
+                    began.send(()).unwrap();
+                    // An observer that waits for what the other thread does after its commit.
+                    released.recv().unwrap();
+                })
+            });
+            begins.recv().unwrap();
+            let mut told = false;
+            assert!(rounds.settle(|| told = true));
+            assert!(told);
+            release.send(()).unwrap();
+        });
     }
 
     #[test]
