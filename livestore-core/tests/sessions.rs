@@ -18,6 +18,7 @@ fn directory() -> TempDir {
     tempdir().expect("a place for tests")
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "reads better where it is called")]
 fn persisted(receipt: Receipt) {
     block_on(receipt.persisted()).expect("a leader has it");
 }

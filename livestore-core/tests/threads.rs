@@ -6,7 +6,7 @@ mod support;
 
 use std::{
     sync::{
-        Arc, Mutex, OnceLock,
+        Arc, Mutex,
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     thread,
@@ -17,7 +17,7 @@ use futures_executor::block_on;
 use futures_util::FutureExt;
 use livestore_core::{CommitError, NotPersisted, Store, StoreOptions};
 use support::{
-    LocalEvent, Note, NoteEvent, Notes, Seen, Tag, added, close, eventually, files::released, ids,
+    LocalEvent, Note, NoteEvent, Notes, Tag, added, close, eventually, files::released, ids,
     in_directory, memory, try_in_directory,
 };
 use tempfile::tempdir;
@@ -61,27 +61,6 @@ fn threads_that_commit_read_and_subscribe_get_along() {
     assert!(told.load(Ordering::Relaxed) > 0);
     close(store);
     assert_eq!(ids(&in_directory(directory.path())).len(), 200);
-}
-
-#[test]
-fn a_callback_may_wait_for_its_own_commit() {
-    static STORE: OnceLock<Store<Notes>> = OnceLock::new();
-    let store = memory();
-    assert!(STORE.set(store.clone()).is_ok());
-    let seen = Seen::new();
-    let subscription = store.subscribe(Note::query().count(), {
-        let seen = seen.clone();
-        move |count| {
-            if *count == 1 {
-                let store = STORE.get().expect("set above");
-                let receipt = store.commit(NoteEvent::Tagged { name: "a".into() });
-                seen.note(block_on(receipt.expect("it applies").persisted()));
-            }
-        }
-    });
-    store.commit(added(1)).expect("it applies");
-    assert_eq!(seen.take(), [Ok(())]);
-    drop(subscription);
 }
 
 #[test]
