@@ -3,8 +3,8 @@
 //! A round brings the graph to its fixpoint and then tells the observers, outside the engine's lock. A commit made by
 //! an observer is applied at once; its refresh is the next round of the thread that is telling. A commit of another
 //! thread makes its own round: when a commit returns, its effect has been told, and it never waits for observers that
-//! another thread is calling, as those may be waiting for something that the committing thread holds. The engine's
-//! lock keeps refreshes apart, so each change is told once. A batch holds all rounds back until it ends.
+//! another thread is calling, as those may be waiting for something that the committing thread holds. News from the
+//! leader promise nobody anything: whoever is telling takes them along. A batch holds all rounds back until it ends.
 
 use std::{
     collections::HashMap,
@@ -47,31 +47,57 @@ impl Rounds {
         Batch(self)
     }
 
-    /// Asks for a round, and runs rounds until nobody on this thread asks any more, unless this thread is at it already
-    /// or a batch is open. Returns false when it gave up on a loop.
-    pub(super) fn settle(&self, mut round: impl FnMut()) -> bool {
+    /// Asks for a round. None when somebody else will run it: this thread is at it already, a batch is open, or it is
+    /// for news and another thread is at it. Else the caller runs rounds.
+    pub(super) fn begin(&self, asks: Asks) -> Option<Run<'_>> {
         let me = thread::current().id();
-        let mine = self.with(|state| {
+        self.with(|state| {
             if let Some(wanted) = state.running.get_mut(&me) {
                 *wanted = true;
-                return false;
+                return None;
+            }
+            if asks == Asks::News
+                && let Some(wanted) = state.running.values_mut().next()
+            {
+                *wanted = true;
+                return None;
             }
             // Whoever ends the batch asks again.
-            let mine = state.batches == 0;
-            if mine {
-                state.running.insert(me, false);
+            if state.batches > 0 {
+                return None;
             }
-            mine
-        });
-        if !mine {
-            return true;
-        }
-        let _ending = Ending(self, me);
+            state.running.insert(me, false);
+            Some(Run(self, me))
+        })
+    }
+}
+
+/// Why a round is asked for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Asks {
+    /// This thread has changed something.
+    Own,
+    /// Something has arrived.
+    News,
+}
+
+/// A thread's rounds; they end with it, also when a panic in an observer cuts them short.
+#[derive(Debug)]
+pub(super) struct Run<'a>(&'a Rounds, ThreadId);
+
+impl Run<'_> {
+    /// Runs rounds until nobody asks any more. Returns false when it gave up on a loop.
+    pub(super) fn run(self, mut round: impl FnMut()) -> bool {
         for _ in 0..MOST_IN_A_ROW {
             round();
-            let again = self.with(|state| {
-                let wanted = state.running.insert(me, false).unwrap_or_default();
-                wanted && state.batches == 0
+            // Whether to stop is decided in the same step as stopping, so that no request falls between the two.
+            let again = self.0.with(|state| {
+                let wanted = state.running.remove(&self.1).unwrap_or_default();
+                let again = wanted && state.batches == 0;
+                if again {
+                    state.running.insert(self.1, false);
+                }
+                again
             });
             if !again {
                 return true;
@@ -81,10 +107,7 @@ impl Rounds {
     }
 }
 
-/// Ends a thread's run of rounds, also one that a panic in an observer cuts short.
-struct Ending<'a>(&'a Rounds, ThreadId);
-
-impl Drop for Ending<'_> {
+impl Drop for Run<'_> {
     fn drop(&mut self) {
         self.0.with(|state| state.running.remove(&self.1));
     }
@@ -94,7 +117,13 @@ impl Drop for Ending<'_> {
 mod tests {
     use std::cell::RefCell;
 
-    use super::Rounds;
+    use super::{Asks, Rounds};
+
+    impl Rounds {
+        fn settle(&self, round: impl FnMut()) -> bool {
+            self.begin(Asks::Own).is_none_or(|run| run.run(round))
+        }
+    }
 
     #[test]
     fn a_commit_made_by_an_observer_gets_the_next_round() {
@@ -119,16 +148,22 @@ mod tests {
         std::thread::scope(|scope| {
             let rounds = &rounds;
             scope.spawn(move || {
+                let mut times = 0;
                 rounds.settle(|| {
-                    began.send(()).unwrap();
-                    // An observer that waits for what the other thread does after its commit.
-                    released.recv().unwrap();
-                })
+                    times += 1;
+                    if times == 1 {
+                        began.send(()).unwrap();
+                        // An observer that waits for what the other thread does after its commit.
+                        released.recv().unwrap();
+                    }
+                });
+                assert_eq!(times, 2, "once more for the news");
             });
             begins.recv().unwrap();
             let mut told = false;
             assert!(rounds.settle(|| told = true));
             assert!(told);
+            assert!(rounds.begin(Asks::News).is_none(), "news are left to who is telling");
             release.send(()).unwrap();
         });
     }
