@@ -567,18 +567,21 @@ fn an_event_that_the_app_does_not_know_is_kept_and_applied_once_it_does() {
     let new = version::<NewNotes>(directory.path());
     new.commit((NewEvent::Pinned { id: 5 }, NewEvent::Starred { id: 5 })).expect("it applies");
     close(new);
+    released(directory.path());
 
     let old = in_directory(directory.path());
     let unknown = BootWarning::UnknownEvents { names: vec!["v1.NotePinned".into()] };
-    assert_eq!(old.boot_warnings(), [unknown.clone()]);
+    assert_eq!(old.boot_warnings(), std::slice::from_ref(&unknown));
     let starred = old.query(Note::query().filter(Note::STARS.eq(1)).columns(Note::ID));
     assert_eq!(starred.expect("the query runs"), [3, 5], "the rest of its commit counts");
     old.commit(added(21)).expect("it applies");
     close(old);
+    released(directory.path());
     remove(&state::<Notes>(directory.path()));
     let old = in_directory(directory.path());
     assert!(old.boot_warnings().contains(&unknown), "after a rebuild, too");
     close(old);
+    released(directory.path());
 
     let new = version::<NewNotes>(directory.path());
     let pinned = new.query(NewNote::query().filter(NewNote::PINNED.eq(true)).columns(NewNote::ID));
@@ -608,6 +611,7 @@ fn an_added_column_rebuilds_the_state_and_loses_nothing() {
     assert_eq!(notes[2], third);
     assert_eq!(new.query(Opened::query().columns(Opened::ID)).expect("the query runs"), [7]);
     close(new);
+    released(directory.path());
     assert_eq!(version::<NewNotes>(directory.path()).boot_warnings(), [], "the second start");
 }
 
@@ -618,12 +622,14 @@ fn materializers_of_another_number_rebuild_the_state() {
     let event = support::versions::QuietEvent::Added { id: 1, text: "hush".into() };
     quiet.commit(event).expect("it applies");
     close(quiet);
+    released(directory.path());
     let texts = |store: &livestore_core::AnyStore| {
         store.query(Note::query().columns(Note::TEXT)).expect("the query runs")
     };
     let loud = version::<Loud>(directory.path());
     assert_eq!(texts(&loud), ["HUSH"]);
     close(loud);
+    released(directory.path());
     assert_eq!(texts(&version::<Quiet>(directory.path())), ["hush"]);
 }
 

@@ -117,7 +117,7 @@ fn check(directory: &Path, promises: &Promises) -> (u64, bool) {
         .boot_warnings()
         .iter()
         .inspect(|warning| {
-            assert!(matches!(warning, BootWarning::StateRebuilt { .. }), "{warning}")
+            assert!(matches!(warning, BootWarning::StateRebuilt { .. }), "{warning}");
         })
         .count();
     close(store);

@@ -18,6 +18,7 @@ fn directory() -> TempDir {
     tempdir().expect("a place for tests")
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "reads better where it is called")]
 fn persisted(receipt: Receipt) {
     block_on(receipt.persisted()).expect("a leader has it");
 }
@@ -77,11 +78,6 @@ fn when_the_leaders_session_closes_another_one_leads_and_persists() {
     close(third);
     released(directory.path());
     assert_eq!(ids(&in_directory(directory.path())), [1, 2, 3, 4]);
-    released(directory.path());
-    let terms: i64 = connect(&log(directory.path()))
-        .query_row("select value from meta where key = 'term'", [], |row| row.get(0))
-        .expect("the log is readable");
-    assert!(terms >= 3, "the third led, too: {terms}");
 }
 
 #[test]

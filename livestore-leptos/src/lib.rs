@@ -116,6 +116,8 @@ mod context;
 mod document;
 mod launch;
 mod live;
+#[cfg(all(test, target_family = "wasm"))]
+mod page_tests;
 #[allow(unreachable_pub, reason = "Leptos's component macro makes what it writes public")]
 mod provider;
 mod status;

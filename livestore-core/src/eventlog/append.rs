@@ -33,7 +33,10 @@ impl EventLog {
         match written {
             Ok(heads) => {
                 self.heads = heads;
-                self.last.extend(append.last.iter().copied());
+                for (author, n) in &append.last {
+                    let last = self.last.entry(*author).or_default();
+                    *last = (*last).max(*n);
+                }
                 Ok(())
             }
             Err(source) => {
@@ -88,11 +91,12 @@ fn write(
     Ok(heads)
 }
 
-/// Remembers a session's last `n`.
+/// Remembers a session's last `n`, and that it is newer than all others.
 fn see(conn: &Connection, author: SessionId, n: u64) -> rusqlite::Result<()> {
     conn.prepare_cached(
         "insert into sessions (tab, open, last_n) values (?1, ?2, ?3)
-         on conflict (tab, open) do update set last_n = max(last_n, excluded.last_n)",
+         on conflict (tab, open) do update set last_n = max(last_n, excluded.last_n),
+             seen = (select max(seen) + 1 from sessions)",
     )?
     .execute(params![to_sql(author.tab.0), to_sql(author.open), to_sql(n)])
     .map(drop)

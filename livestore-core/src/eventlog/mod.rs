@@ -16,6 +16,8 @@ mod error;
 mod open;
 mod read;
 mod states;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use append::Append;
 pub use error::LogError;
@@ -50,6 +52,14 @@ impl EventLog {
     /// The number of this opening, higher than all before it, and the log's epoch.
     pub(crate) fn fence(&self) -> Fence {
         self.fence
+    }
+}
+
+#[cfg(test)]
+impl EventLog {
+    /// Runs SQL on the log's database.
+    pub(crate) fn batch(&self, sql: &str) {
+        self.conn.execute_batch(sql).unwrap();
     }
 }
 

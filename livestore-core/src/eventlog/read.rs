@@ -87,6 +87,10 @@ impl EventLog {
                     return Ok(commits);
                 }
             }
+            if open.is_empty() && logged.first_n != logged.event.id.n.get() {
+                let reason = "it is not the first of its commit, which is not before it";
+                return Err(self.damaged(lane, head.number, reason.to_owned()));
+            }
             bytes += logged.event.args.as_str().len() + logged.event.name.len();
             open_first_n = logged.first_n;
             open.push(logged.event);

@@ -23,7 +23,7 @@ use crate::{
 
 /// The machine and its databases.
 #[derive(Debug)]
-pub(super) struct Driver {
+pub(crate) struct Driver {
     machine: Leader,
     databases: Databases,
     mode: StorageMode,
@@ -49,7 +49,7 @@ enum NotWritten {
 
 impl Driver {
     /// Opens the databases and starts the machine.
-    pub(super) fn open(
+    pub(crate) fn open(
         config: &LeaderConfig,
         schema: &'static SchemaDef,
         storage: &Storage,
@@ -68,7 +68,7 @@ impl Driver {
     }
 
     /// Takes a session's message.
-    pub(super) fn receive(&mut self, now: Duration, message: ToLeader) {
+    pub(crate) fn receive(&mut self, now: Duration, message: ToLeader) {
         if let Err(error) = self.machine.receive(now, message, &self.databases) {
             // The message counts as lost; its sender asks again.
             tracing::warn!(%error, "the leader could not read");
@@ -76,7 +76,7 @@ impl Driver {
     }
 
     /// The next message to send.
-    pub(super) fn poll_send(&mut self) -> Option<Outgoing> {
+    pub(crate) fn poll_send(&mut self) -> Option<Outgoing> {
         self.machine.poll_send()
     }
 
@@ -86,7 +86,7 @@ impl Driver {
     }
 
     /// Writes what waits, as one group; false if nothing does.
-    pub(super) fn write_group(&mut self, now: Duration) -> bool {
+    pub(crate) fn write_group(&mut self, now: Duration) -> bool {
         let Some(group) = self.machine.next_group(now) else { return false };
         let append = Append { last: group.last, documents: group.documents, ..Append::default() };
         let written = self.databases.write(group.commits, append);
@@ -96,6 +96,23 @@ impl Driver {
         });
         self.machine.finish(now, outcome);
         true
+    }
+}
+
+#[cfg(test)]
+impl Driver {
+    /// Both databases, to look at.
+    pub(super) fn databases(&self) -> (&EventLog, &State) {
+        (&self.databases.log, &self.databases.state)
+    }
+
+    pub(super) fn has_snapshot(&self) -> bool {
+        matches!(self.databases.snapshot(), Ok(Some(_)))
+    }
+
+    /// Changes how much the log's storage takes.
+    pub(super) fn log_storage(&self, pragma: &str) {
+        self.databases.log.batch(pragma);
     }
 }
 

@@ -17,8 +17,12 @@ mod driver;
 mod posts;
 mod schema_set;
 mod serve;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use config::LeaderConfig;
+#[cfg(test)]
+pub(crate) use driver::Driver;
 pub use schema_set::SchemaSet;
 #[doc(hidden)]
 pub use serve::run;

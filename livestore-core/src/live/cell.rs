@@ -133,10 +133,10 @@ impl<T: Send + Sync + 'static> Fill for Watch<T> {
         let content = self.content.read().unwrap_or_else(PoisonError::into_inner);
         match (result, &content.value, &content.error) {
             (Ok(value), Some(held), None) => {
-                assert!(Arc::ptr_eq(&value, held), "4: the value is stored once")
+                assert!(Arc::ptr_eq(&value, held), "4: the value is stored once");
             }
             (Err(error), _, held) => {
-                assert_eq!(held.as_ref(), Some(&error), "4: the error is the node's")
+                assert_eq!(held.as_ref(), Some(&error), "4: the error is the node's");
             }
             (Ok(_), ..) => panic!("4: the cell has the node's value"),
         }

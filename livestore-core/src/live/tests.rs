@@ -103,6 +103,7 @@ fn texts() -> Query<Vec<String>> {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "literal cases")]
 fn only_a_commit_that_touches_what_a_query_reads_runs_it_again() {
     /// A query, and for each statement (one commit each) whether it runs the query again.
     fn check<Q: IntoQuery<Output: std::fmt::Debug>>(query: Q, statements: &[(&str, bool)]) {

@@ -22,7 +22,7 @@ use super::{
     local::{self, LocalSubscription},
     open::{Opening, Starter},
     persisted::Receipt,
-    rounds::Rounds,
+    rounds::{Asks, Rounds, Run},
     status::{BootWarning, Durability, LeaderStatus, StorageMode},
 };
 use crate::{
@@ -165,6 +165,9 @@ impl AnyStore {
 
     /// Calls `changed` with a query's value now, and after every refresh that changed it, until the subscription is
     /// dropped. A value that the query fails to give is not told; follow [`live`](Self::live) to see errors.
+    ///
+    /// Natively `changed` may run on the thread that delivers the leader's word, so it must not block until that word
+    /// comes (on a receipt's `persisted()`, on a shutdown): it would wait for itself.
     pub fn subscribe<Q: IntoQuery>(
         &self,
         query: Q,
@@ -242,8 +245,7 @@ impl AnyStore {
         let mut engine = self.0.enter()?;
         let last = engine.commit(events)?;
         self.0.flush(&mut engine);
-        drop(engine);
-        self.0.settle();
+        self.0.settle_own(engine);
         local::deliver();
         Ok(Receipt::new(self.clone(), last))
     }
@@ -371,11 +373,27 @@ impl Shared {
         }
     }
 
-    /// Refreshes the graph and tells who follows what changed; again while observers commit.
+    /// Refreshes the graph after something has arrived and tells who follows what changed; again while observers
+    /// commit.
     pub(super) fn settle(&self) {
-        let settled = self.rounds.settle(|| {
-            let changed = match self.enter() {
-                Ok(mut engine) => engine.refresh(),
+        self.tell(self.rounds.begin(Asks::News), None);
+    }
+
+    /// The same after a change that this thread has made in `engine`.
+    pub(super) fn settle_own(&self, mut engine: Inside<'_, Engine>) {
+        let run = self.rounds.begin(Asks::Own);
+        // Before the lock is let go: else another thread's round could take these changes, and tell them only after
+        // this thread has gone on.
+        let changed = run.is_some().then(|| engine.refresh());
+        drop(engine);
+        self.tell(run, changed);
+    }
+
+    fn tell(&self, run: Option<Run<'_>>, mut refreshed: Option<Vec<NodeId>>) {
+        let Some(run) = run else { return };
+        let settled = run.run(|| {
+            let changed = match refreshed.take().map_or_else(|| self.refresh(), Ok) {
+                Ok(changed) => changed,
                 // A materializer or computed function asked for it: who runs it settles afterwards.
                 Err(Reentered) => return,
             };
@@ -398,11 +416,17 @@ impl Shared {
         }
     }
 
+    fn refresh(&self) -> Result<Vec<NodeId>, Reentered> {
+        self.enter().map(|mut engine| engine.refresh())
+    }
+
     pub(super) fn batch<R>(&self, f: impl FnOnce() -> R) -> R {
         let batch = self.rounds.batch();
         let result = f();
         drop(batch);
-        self.settle();
+        if let Ok(engine) = self.enter() {
+            self.settle_own(engine);
+        }
         result
     }
 }

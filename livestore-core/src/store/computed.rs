@@ -69,13 +69,13 @@ impl<T: Send + Sync + 'static> StoreSignal<T> {
     /// # Errors
     /// [`CommitError::Reentered`] from inside the store.
     pub fn set(&self, value: T) -> Result<(), CommitError> {
-        self.store
-            .0
-            .enter()?
+        let shared = &self.store.0;
+        let mut engine = shared.enter()?;
+        engine
             .live
             .set(&self.signal, value)
             .map_err(|error| CommitError::State(error.to_string()))?;
-        self.store.0.settle();
+        shared.settle_own(engine);
         Ok(())
     }
 

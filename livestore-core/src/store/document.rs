@@ -73,8 +73,7 @@ impl<D: ClientDocument> Document<D> {
             .set_document(&self.signal, value, sync::Document { key, json })
             .map_err(|error| CommitError::State(error.to_string()))?;
         shared.flush(&mut engine);
-        drop(engine);
-        shared.settle();
+        shared.settle_own(engine);
         Ok(())
     }
 

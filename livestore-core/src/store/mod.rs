@@ -31,6 +31,8 @@ mod persisted;
 mod receipt;
 mod rounds;
 mod status;
+#[cfg(test)]
+mod tests;
 mod typed;
 
 pub use any::{AnyStore, NotifyWithin, WeakStore};

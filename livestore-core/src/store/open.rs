@@ -31,7 +31,7 @@ use crate::{
     link::{LeaderReport, OpenFailure},
     platform::{
         Journal, LeaderEntry, LeaderEvent, Persistence as Promise, SpawnLeader, StoragePlace,
-        after, identify, request_persistence, spawn_leader,
+        after, data_directory, identify, request_persistence, spawn_leader,
     },
     schema::Schema,
 };
@@ -83,7 +83,8 @@ async fn open_quietly<S: Schema>(options: StoreOptions<S>) -> Result<AnyStore, O
     let place = match &options.persistence {
         Persistence::Memory => None,
         Persistence::Files(directory) => {
-            let directory = directory.as_ref().map(|path| path.display().to_string());
+            let session = |reason| OpenError::Session { store: options.id.clone(), reason };
+            let directory = data_directory(directory.as_deref()).map_err(session)?;
             Some(StoragePlace { store: id.clone(), directory })
         }
     };

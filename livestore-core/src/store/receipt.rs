@@ -120,5 +120,6 @@ mod tests {
             Some(Err(NotPersisted::Closed)),
             "asked after the end"
         );
+        assert_eq!(receipts.outcome(2, false).ok(), Some(Ok(())), "what was known is known");
     }
 }

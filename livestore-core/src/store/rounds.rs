@@ -1,10 +1,16 @@
-//! Refresh rounds: one at a time, however many commits ask for one.
+//! Refresh rounds: on each thread one at a time, however many commits ask for one.
 //!
-//! A round brings the graph to its fixpoint and then tells the observers, outside the engine's lock. A commit made
-//! while observers are being told, by one of them or by another thread, is applied at once; its refresh is the next
-//! round, run by the thread that is at it already. A batch holds rounds back until it ends.
+//! A round brings the graph to its fixpoint and then tells the observers, outside the engine's lock. A commit made by
+//! an observer is applied at once; its refresh is the next round of the thread that is telling. A commit of another
+//! thread makes its own round: when a commit returns, its effect has been told, and it never waits for observers that
+//! another thread is calling, as those may be waiting for something that the committing thread holds. News from the
+//! leader promise nobody anything: whoever is telling takes them along. A batch holds all rounds back until it ends.
 
-use std::sync::{Mutex, PoisonError};
+use std::{
+    collections::HashMap,
+    sync::{Mutex, PoisonError},
+    thread::{self, ThreadId},
+};
 
 /// Rounds that follow each other without a pause before it counts as a loop: an effect that commits on every change.
 const MOST_IN_A_ROW: u32 = 1_000;
@@ -14,8 +20,8 @@ pub(super) struct Rounds(Mutex<State>);
 
 #[derive(Debug, Default)]
 struct State {
-    running: bool,
-    wanted: bool,
+    /// The threads that are at it, and whether each has been asked for one more.
+    running: HashMap<ThreadId, bool>,
     /// Batches that are open, on any thread.
     batches: u32,
 }
@@ -41,30 +47,59 @@ impl Rounds {
         Batch(self)
     }
 
-    /// Asks for a round, and runs rounds until nobody asks any more, unless somebody is at it already or a batch is
-    /// open. Returns false when it gave up on a loop.
-    pub(super) fn settle(&self, mut round: impl FnMut()) -> bool {
-        let mine = self.with(|state| {
-            state.wanted = true;
-            let mine = !state.running && state.batches == 0;
-            state.running |= mine;
-            mine
-        });
-        if !mine {
-            return true;
-        }
-        let ending = Ending(self);
+    /// Asks for a round. None when somebody else will run it: this thread is at it already, a batch is open, or it is
+    /// for news and another thread is at it. Else the caller runs rounds.
+    pub(super) fn begin(&self, asks: Asks) -> Option<Run<'_>> {
+        let me = thread::current().id();
+        self.with(|state| {
+            if let Some(wanted) = state.running.get_mut(&me) {
+                *wanted = true;
+                return None;
+            }
+            if asks == Asks::News
+                && let Some(wanted) = state.running.values_mut().next()
+            {
+                *wanted = true;
+                return None;
+            }
+            // Whoever ends the batch asks again.
+            if state.batches > 0 {
+                return None;
+            }
+            state.running.insert(me, false);
+            Some(Run(self, me))
+        })
+    }
+}
+
+/// Why a round is asked for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Asks {
+    /// This thread has changed something.
+    Own,
+    /// Something has arrived.
+    News,
+}
+
+/// A thread's rounds; they end with it, also when a panic in an observer cuts them short.
+#[derive(Debug)]
+pub(super) struct Run<'a>(&'a Rounds, ThreadId);
+
+impl Run<'_> {
+    /// Runs rounds until nobody asks any more. Returns false when it gave up on a loop.
+    pub(super) fn run(self, mut round: impl FnMut()) -> bool {
         for _ in 0..MOST_IN_A_ROW {
-            self.with(|state| state.wanted = false);
             round();
             // Whether to stop is decided in the same step as stopping, so that no request falls between the two.
-            let done = self.with(|state| {
-                let done = !state.wanted || state.batches > 0;
-                state.running = !done;
-                done
+            let again = self.0.with(|state| {
+                let wanted = state.running.remove(&self.1).unwrap_or_default();
+                let again = wanted && state.batches == 0;
+                if again {
+                    state.running.insert(self.1, false);
+                }
+                again
             });
-            if done {
-                std::mem::forget(ending);
+            if !again {
                 return true;
             }
         }
@@ -72,12 +107,9 @@ impl Rounds {
     }
 }
 
-/// Ends a run of rounds that a panic in an observer, or a loop, cut short.
-struct Ending<'a>(&'a Rounds);
-
-impl Drop for Ending<'_> {
+impl Drop for Run<'_> {
     fn drop(&mut self) {
-        self.0.with(|state| state.running = false);
+        self.0.with(|state| state.running.remove(&self.1));
     }
 }
 
@@ -85,7 +117,13 @@ impl Drop for Ending<'_> {
 mod tests {
     use std::cell::RefCell;
 
-    use super::Rounds;
+    use super::{Asks, Rounds};
+
+    impl Rounds {
+        fn settle(&self, round: impl FnMut()) -> bool {
+            self.begin(Asks::Own).is_none_or(|run| run.run(round))
+        }
+    }
 
     #[test]
     fn a_commit_made_by_an_observer_gets_the_next_round() {
@@ -93,13 +131,41 @@ mod tests {
         let log = RefCell::new(Vec::new());
         let settled = rounds.settle(|| {
             log.borrow_mut().push("round");
-            if log.borrow().len() < 3 {
+            if log.borrow().len() < 4 {
                 assert!(rounds.settle(|| panic!("rounds don't nest")));
                 log.borrow_mut().push("committed");
             }
         });
         assert!(settled);
         assert_eq!(*log.borrow(), ["round", "committed", "round", "committed", "round"]);
+    }
+
+    #[test]
+    fn a_commit_of_another_thread_is_told_before_it_returns_and_waits_for_nobody() {
+        let rounds = Rounds::default();
+        let (began, begins) = std::sync::mpsc::channel();
+        let (release, released) = std::sync::mpsc::channel::<()>();
+        std::thread::scope(|scope| {
+            let rounds = &rounds;
+            scope.spawn(move || {
+                let mut times = 0;
+                rounds.settle(|| {
+                    times += 1;
+                    if times == 1 {
+                        began.send(()).unwrap();
+                        // An observer that waits for what the other thread does after its commit.
+                        released.recv().unwrap();
+                    }
+                });
+                assert_eq!(times, 2, "once more for the news");
+            });
+            begins.recv().unwrap();
+            let mut told = false;
+            assert!(rounds.settle(|| told = true));
+            assert!(told);
+            assert!(rounds.begin(Asks::News).is_none(), "news are left to who is telling");
+            release.send(()).unwrap();
+        });
     }
 
     #[test]

@@ -1,11 +1,12 @@
 //! Who this session is: ids in files beside the databases.
 
-use std::{fs, path::Path};
+use std::{fs, path::Path, sync::Mutex};
 
 use livestore_sync::{ClientId, SessionId, TabId};
 
 use super::{
     lock::{LockGuard, try_lock},
+    locked,
     storage::directory,
 };
 use crate::platform::{StoragePlace, random_u64};
@@ -60,24 +61,61 @@ pub async fn identify(place: Option<&StoragePlace>) -> Identity {
     }
 }
 
-/// The id in this file, minted if there is none.
+/// The id in this file, minted if there is none. All who ask get the same one, also those who find none together.
 fn keep(path: &Path) -> Option<u64> {
     let read = || fs::read_to_string(path).ok()?.trim().parse::<ClientId>().ok().map(|id| id.0);
     read().or_else(|| {
+        static MINTING: Mutex<()> = Mutex::new(());
+        let _minting = locked(&MINTING);
+        if let Some(id) = read() {
+            return Some(id);
+        }
         let id = random_u64();
-        // Written beside and renamed, so that nobody reads half an id; who renames first does not matter after a read.
+        // Written beside, so that nobody reads half an id. A link never replaces what another process has put there;
+        // a rename is for file systems without links, and for a file that holds no id.
         let beside = path.with_extension(format!("{id:016x}"));
-        fs::write(&beside, ClientId(id).to_string())
-            .and_then(|()| fs::rename(&beside, path))
-            .ok()?;
+        fs::write(&beside, ClientId(id).to_string()).ok()?;
+        if fs::hard_link(&beside, path).is_err() && read().is_none() {
+            fs::rename(&beside, path).ok()?;
+        }
+        // After a rename it is gone already.
+        let _ = fs::remove_file(&beside);
         read()
     })
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{StoragePlace, identify};
+    use super::{StoragePlace, identify, keep};
     use futures_executor::block_on;
+    use std::{collections::BTreeSet, fs, sync::Barrier, thread};
+
+    #[test]
+    fn who_asks_first_together_gets_the_same_id() {
+        for _ in 0..50 {
+            let directory = tempfile::tempdir().unwrap();
+            let (path, start) = (directory.path().join("client"), Barrier::new(8));
+            let ids: BTreeSet<u64> = thread::scope(|scope| {
+                let ask = || {
+                    start.wait();
+                    keep(&path).unwrap()
+                };
+                let asking: Vec<_> = (0..8).map(|_| scope.spawn(ask)).collect();
+                asking.into_iter().map(|asking| asking.join().unwrap()).collect()
+            });
+            assert_eq!(ids.len(), 1);
+            assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1, "nothing is left");
+        }
+    }
+
+    #[test]
+    fn a_file_without_an_id_gets_one() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("client");
+        fs::write(&path, "garbage").unwrap();
+        let id = keep(&path).unwrap();
+        assert_eq!(keep(&path), Some(id));
+    }
 
     #[test]
     fn client_and_tab_last_the_open_does_not_and_a_second_session_has_its_own_tab() {

@@ -22,7 +22,7 @@ pub use leader::{
 };
 pub use lock::{LockGuard, is_held, lock_exclusive, try_lock};
 pub use page::{LeaveWarning, Listener, on_page_hidden, on_page_shown, request_persistence};
-pub use storage::Storage;
+pub use storage::{Storage, data_directory};
 pub use timer::{Timer, after, every, sleep};
 
 use std::{

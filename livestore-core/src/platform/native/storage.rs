@@ -139,6 +139,19 @@ impl Storage {
     }
 }
 
+/// The data directory by its one true name: stores of one process that are opened by several paths share a leader.
+///
+/// # Errors
+/// When the path is not Unicode.
+pub fn data_directory(wished: Option<&Path>) -> Result<Option<String>, String> {
+    let wished = wished.unwrap_or(Path::new(DEFAULT_DIRECTORY));
+    // What can't be made is reported by who wants to write there.
+    let resolved = fs::create_dir_all(wished).and_then(|()| fs::canonicalize(wished));
+    let resolved = resolved.unwrap_or_else(|_| wished.to_owned());
+    let text = resolved.to_str().map(str::to_owned);
+    text.map(Some).ok_or_else(|| format!("the path {} is not Unicode", resolved.display()))
+}
+
 /// Where a place's files are.
 pub(super) fn directory(place: &StoragePlace) -> PathBuf {
     Path::new(place.directory.as_deref().unwrap_or(DEFAULT_DIRECTORY)).join(place.store.as_str())

@@ -40,7 +40,7 @@ pub use channel::Channel;
 pub use identity::{Identity, identify};
 pub use journal::Journal;
 pub use lock::{LockGuard, is_held, lock_exclusive, try_lock};
-pub use opfs::Storage;
+pub use opfs::{Storage, data_directory};
 pub use page::{LeaveWarning, Listener, on_page_hidden, on_page_shown, request_persistence};
 pub use scope::{LeaderScope, is_worker, launch, worker_main};
 pub use timer::{Timer, after, every, sleep};

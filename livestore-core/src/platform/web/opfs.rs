@@ -5,7 +5,7 @@
 //! late, so opening retries. Opening a database needs free slots, and slots are made asynchronously: call
 //! [`Storage::reserve`] before. Does not remove anything by itself.
 
-use std::{rc::Rc, time::Duration};
+use std::{path::Path, rc::Rc, time::Duration};
 
 use rusqlite::{Connection, OpenFlags};
 use sqlite_wasm_rs::WasmOsCallback;
@@ -154,6 +154,14 @@ impl Storage {
         }
         Ok(existed)
     }
+}
+
+/// None: a path of a native app means nothing here, and each store has a directory of its own.
+///
+/// # Errors
+/// Natively only, where a path may not be Unicode.
+pub fn data_directory(_wished: Option<&Path>) -> Result<Option<String>, String> {
+    Ok(None)
 }
 
 fn check_support() -> Result<(), StorageRefused> {

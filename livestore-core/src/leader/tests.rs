@@ -1,0 +1,263 @@
+//! The driver between a session machine and two databases in memory, with storage that fails at chosen places.
+
+use std::time::Duration;
+
+use livestore_core::{Event, Materialize, MaterializeError, Schema, Table, Writes};
+use livestore_sync::{
+    Args, ClientId, Commit, Event as SyncEvent, EventId, Head, Lane, Outcome, Session,
+    SessionConfig, SessionId, TabId,
+};
+
+use super::{LeaderConfig, boot::fold, driver::Driver};
+use crate::{
+    platform::{Storage, StorageRefused},
+    sqlite::{ContentHash, Db},
+    state::State,
+    testing::test,
+};
+
+#[derive(Table, Clone, PartialEq, Debug)]
+#[table(name = "rows")]
+struct Row {
+    #[column(primary_key)]
+    id: i64,
+}
+
+#[derive(Event, Clone)]
+enum RowEvent {
+    #[event(name = "v1.Inserted")]
+    Inserted { id: i64 },
+}
+
+impl Materialize for RowEvent {
+    fn materialize(&self, state: &mut Writes<'_>) -> Result<(), MaterializeError> {
+        let Self::Inserted { id } = self;
+        state.insert(Row { id: *id })
+    }
+}
+
+#[derive(Schema)]
+#[schema(tables(Row), events(RowEvent))]
+struct Rows;
+
+const CLIENT: ClientId = ClientId(1);
+const SESSION: SessionId = SessionId { tab: TabId(2), open: 3 };
+
+/// A leader with one session.
+struct Pair {
+    driver: Driver,
+    session: Session,
+    now: Duration,
+    settled: Vec<(u64, Outcome)>,
+}
+
+impl Pair {
+    fn new() -> Self {
+        let schema = Rows::def().unwrap();
+        let config = LeaderConfig {
+            store: "rows".parse().unwrap(),
+            client: CLIENT,
+            starter: SESSION,
+            schema_name: "Rows".to_owned(),
+            schema: schema.hash(),
+            place: None,
+        };
+        let storage = Storage::in_memory(StorageRefused::Wished);
+        let driver = Driver::open(&config, schema, &storage, |_, _| {}).unwrap();
+        let session = SessionConfig::new(CLIENT, SESSION, schema.hash());
+        let mut pair = Self {
+            driver,
+            session: Session::new(session, Duration::ZERO),
+            now: Duration::ZERO,
+            settled: Vec::new(),
+        };
+        pair.settle();
+        assert!(pair.session.is_open());
+        pair
+    }
+
+    /// Exchanges messages and writes groups until all is quiet.
+    fn settle(&mut self) {
+        loop {
+            let mut quiet = true;
+            while let Some(message) = self.session.poll_send(self.now) {
+                self.driver.receive(self.now, message);
+                quiet = false;
+            }
+            quiet &= !self.driver.write_group(self.now);
+            while let Some(outgoing) = self.driver.poll_send() {
+                self.session.receive(self.now, outgoing.message).unwrap();
+                quiet = false;
+            }
+            while let Some(settled) = self.session.poll_settled() {
+                self.settled.push((settled.last.n.get(), settled.outcome));
+            }
+            if quiet {
+                return;
+            }
+        }
+    }
+
+    fn wait(&mut self) {
+        self.now += Duration::from_secs(30);
+        self.settle();
+    }
+
+    /// Commits one event for each row.
+    fn commit(&mut self, rows: &[i64]) {
+        let mut n = self.session.next_n();
+        let mut events = Vec::new();
+        for row in rows {
+            let args = Args::parse(&format!("{{\"id\":{row}}}")).unwrap();
+            let id = EventId { client: CLIENT, session: SESSION, n };
+            events.push(SyncEvent { id, name: "v1.Inserted".into(), args });
+            n = n.saturating_add(1);
+        }
+        self.session.commit(Commit::new(Lane::Synced, events).unwrap()).unwrap();
+    }
+
+    fn state(&self, sql: &str) {
+        self.driver.databases().1.db().conn().execute_batch(sql).unwrap();
+    }
+
+    fn rows(&self) -> Vec<i64> {
+        let conn = self.driver.databases().1.db().conn();
+        let mut statement = conn.prepare("select id from rows order by id").unwrap();
+        statement.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect()
+    }
+
+    fn take_settled(&mut self) -> Vec<(u64, bool)> {
+        let mut settled = std::mem::take(&mut self.settled);
+        settled.sort_by_key(|(n, _)| *n);
+        settled.into_iter().map(|(n, outcome)| (n, outcome == Outcome::Persisted)).collect()
+    }
+
+    /// The log is sound, and the state is its fold.
+    fn check(&self) {
+        let (log, state) = self.driver.databases();
+        assert_eq!(state.heads(), log.heads());
+        let db = Db::open_in_memory().unwrap();
+        let mut rebuilt = State::create(db, Rows::def().unwrap()).unwrap();
+        fold(log, &mut rebuilt, |_, _| {}).unwrap();
+        let hash = |state: &State| -> ContentHash { state.content_hash(Lane::Synced).unwrap() };
+        assert_eq!(hash(state), hash(&rebuilt));
+    }
+}
+
+/// From here on, until `UNTRAP`, every transaction of the state that moves a head fails when it is committed: not before.
+const TRAP: &str = "
+    create table parents (id integer primary key);
+    create table trapped (x integer references parents (id) deferrable initially deferred);
+    create trigger trap after insert on livestore_heads begin insert into trapped values (-7); end";
+const UNTRAP: &str = "drop trigger trap; drop table trapped; drop table parents";
+
+#[test]
+fn what_the_log_has_and_the_state_could_not_commit_is_folded_in_with_the_next_group() {
+    let mut pair = Pair::new();
+    pair.commit(&[1]);
+    pair.settle();
+    pair.state(TRAP);
+    pair.commit(&[2, 3]);
+    pair.settle();
+    assert_eq!(pair.take_settled(), [(1, true), (3, true)], "the log has it, so it is persisted");
+    let (log, state) = pair.driver.databases();
+    assert_eq!((log.heads().synced.number, state.heads().synced.number), (3, 1));
+    assert_eq!(pair.rows(), [1], "rows and head of the state belong together");
+    assert!(!pair.driver.has_snapshot(), "a state behind the log is handed to nobody");
+
+    pair.state(UNTRAP);
+    pair.commit(&[4]);
+    pair.settle();
+    assert_eq!(pair.take_settled(), [(4, true)]);
+    assert_eq!(pair.rows(), [1, 2, 3, 4]);
+    assert!(pair.driver.has_snapshot());
+    pair.check();
+}
+
+#[test]
+fn while_the_state_can_not_catch_up_commits_wait_and_none_is_lost_or_doubled() {
+    let mut pair = Pair::new();
+    pair.state(TRAP);
+    pair.commit(&[1]);
+    pair.settle();
+    assert_eq!(pair.take_settled(), [(1, true)]);
+    for row in 2..5 {
+        pair.commit(&[row]);
+        pair.settle();
+        pair.wait();
+    }
+    assert_eq!(pair.take_settled(), [], "nothing is accepted on a state that is not the log's");
+    let stalled = pair.session.status(pair.now);
+    assert!(matches!(stalled, livestore_sync::LeaderStatus::Stalled { .. }), "{stalled:?}");
+    assert_eq!(pair.driver.databases().0.heads().synced.number, 1);
+
+    pair.state(UNTRAP);
+    pair.wait();
+    assert_eq!(pair.take_settled(), [(2, true), (3, true), (4, true)]);
+    assert_eq!(pair.rows(), [1, 2, 3, 4]);
+    assert_eq!(pair.session.status(pair.now), livestore_sync::LeaderStatus::Attached);
+    pair.check();
+}
+
+#[test]
+fn a_log_that_can_not_be_written_leaves_the_state_as_it_was_and_is_tried_again() {
+    let mut pair = Pair::new();
+    pair.commit(&[1]);
+    pair.settle();
+    pair.driver.log_storage("pragma max_page_count = 1");
+    let big: Vec<i64> = (10..1_000).collect();
+    pair.commit(&[2]);
+    pair.commit(&big);
+    pair.settle();
+    pair.wait();
+    assert_eq!(pair.take_settled(), [(1, true)]);
+    assert_eq!(pair.rows(), [1], "log first: no effect without it");
+    let stalled = pair.session.status(pair.now);
+    assert!(
+        matches!(&stalled, livestore_sync::LeaderStatus::Stalled { reason } if reason.contains("full")),
+        "{stalled:?}"
+    );
+    pair.check();
+
+    pair.driver.log_storage("pragma max_page_count = 100000");
+    pair.wait();
+    assert_eq!(pair.take_settled(), [(2, true), (992, true)]);
+    assert_eq!(pair.rows().len(), 2 + big.len());
+    pair.check();
+}
+
+#[test]
+fn of_a_group_only_what_fails_is_refused() {
+    let mut pair = Pair::new();
+    pair.commit(&[1]);
+    pair.commit(&[2, 1]);
+    pair.commit(&[3]);
+    pair.commit(&[3]);
+    pair.commit(&[2]);
+    pair.settle();
+    assert_eq!(pair.take_settled(), [(1, true), (3, false), (4, true), (5, false), (6, true)]);
+    assert_eq!(pair.rows(), [1, 2, 3]);
+    let (log, _) = pair.driver.databases();
+    assert_eq!((log.heads().synced.number, log.last_n(SESSION)), (3, 6));
+    let refused: Vec<u64> =
+        log.refused(SESSION, 1).unwrap().iter().map(|refused| refused.id.n.get()).collect();
+    assert_eq!(refused, [2, 5]);
+    pair.check();
+}
+
+#[test]
+fn what_was_refused_is_not_taken_a_second_time() {
+    let mut pair = Pair::new();
+    pair.commit(&[1]);
+    pair.settle();
+    pair.commit(&[1]);
+    pair.state(TRAP);
+    pair.settle();
+    pair.state(UNTRAP);
+    pair.commit(&[2]);
+    pair.settle();
+    assert_eq!(pair.take_settled(), [(1, true), (2, false), (3, true)]);
+    assert_eq!(pair.driver.databases().0.heads().synced.number, 2);
+    assert_ne!(pair.driver.databases().0.heads().synced, Head::ZERO);
+    pair.check();
+}
