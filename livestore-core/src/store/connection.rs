@@ -71,8 +71,7 @@ impl Connection {
 
     /// Listens for journals no more.
     pub(super) fn end_watch(&self) {
-        let watch = locked(&self.watch).take();
-        drop(watch);
+        *locked(&self.watch) = None;
     }
 
     /// Ends link and leader. What was posted is still delivered.

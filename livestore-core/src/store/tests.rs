@@ -196,7 +196,7 @@ fn a_refused_commit_leaves_no_trace_in_the_session_that_made_it() {
     world.commit(1, 1);
     world.commit(1, 2);
     assert_eq!(world.rows(1), [1, 2]);
-    let refused = world.engines[1].receipts.outcome(1).unwrap_err();
+    let refused = world.engines[1].receipts.outcome(1, true).unwrap_err();
     world.settle();
     assert!(matches!(refused.now_or_never(), Some(Ok(Err(super::NotPersisted::Refused(_))))));
     assert_eq!((world.rows(0), world.rows(1)), (vec![1, 2], vec![1, 2]));
