@@ -6,7 +6,6 @@ mod support;
 use leptos::prelude::{
     Get, GetUntracked, IsDisposed, Memo, Read, RwSignal, Set, Signal, Update, With,
 };
-use leptos::reactive::effect::ImmediateEffect;
 use livestore_leptos::{LiveSignal, use_client_document, use_query};
 
 use support::{App, Filter, Note, NoteEvent, Seen, Tag, added, note, run};
@@ -141,10 +140,10 @@ fn nobody_sees_one_query_before_a_commit_and_another_after_it() {
     app.add(1);
     app.add(2);
     app.commit(NoteEvent::Swapped { from: 2, to: 1 });
-    let (_owner, (memo, layered, effect, immediate, _guard)) = app.component(|| {
+    let (_owner, (memo, layered, effect)) = app.component(|| {
         let stars = |id: i64| use_query(move || note(id).columns(Note::STARS));
         let (one, two) = (stars(1), stars(2));
-        let (memo, layered, immediate) = (Seen::new(), Seen::new(), Seen::new());
+        let (memo, layered) = (Seen::new(), Seen::new());
         let both = Memo::new({
             let memo = memo.clone();
             move |_| {
@@ -163,18 +162,12 @@ fn nobody_sees_one_query_before_a_commit_and_another_after_it() {
             }
         });
         let effect = Seen::by_effect(move || [both.get(), (one.get(), two.get()), of_memos.get()]);
-        let guard = ImmediateEffect::new({
-            let immediate = immediate.clone();
-            move || immediate.note((one.get(), two.get()))
-        });
-        (memo, layered, effect, immediate, guard)
+        (memo, layered, effect)
     });
     let check = |one: i64, two: i64| {
         let pair = (vec![one], vec![two]);
-        let [from_memo, from_layered, from_immediate] =
-            [&memo, &layered, &immediate].map(Seen::take);
+        let [from_memo, from_layered] = [&memo, &layered].map(Seen::take);
         assert_eq!(from_memo, from_layered);
-        assert_eq!(from_memo, from_immediate);
         assert_eq!(effect.take(), [[pair.clone(), pair.clone(), pair.clone()]]);
         assert_eq!(from_memo, [pair], "each runs once");
     };
@@ -286,34 +279,6 @@ fn a_commit_in_an_effect_is_applied_at_once_and_shown_by_the_next_run() {
         })
     });
     assert_eq!(seen.take(), [(0, 1), (1, 2), (2, 3), (3, 3)]);
-}
-
-#[test]
-fn a_commit_in_an_effect_that_runs_while_observers_are_told_is_the_next_round() {
-    let app = App::new();
-    let store = app.store.clone();
-    let (_owner, (seen, _guard)) = app.component(move || {
-        let count = use_query(|| Note::query().count());
-        let tags = use_query(|| Tag::query().count());
-        let seen = Seen::new();
-        let guard = ImmediateEffect::new({
-            let seen = seen.clone();
-            move || {
-                let pair = (count.get(), tags.get());
-                if pair.0 > pair.1 {
-                    let name = format!("tag {}", pair.0);
-                    store.commit(NoteEvent::Tagged { name }).expect("it applies");
-                }
-                seen.note(pair);
-            }
-        });
-        (seen, guard)
-    });
-    seen.take();
-    app.add(1);
-    assert_eq!(seen.take(), [(1, 0), (1, 1)]);
-    app.store.commit([added(2), added(3)]).expect("it applies");
-    assert_eq!(seen.take().first(), Some(&(3, 1)));
 }
 
 #[test]
