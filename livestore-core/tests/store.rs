@@ -6,8 +6,9 @@ use std::sync::{Arc, OnceLock};
 
 use futures_executor::block_on;
 use livestore_core::{
-    BootStatus, CommitError, Event, IntoQuery, Materialize, MaterializeError, NotConfirmed,
-    OpenError, Schema, StorageMode, Store, StoreError, StoreOptions, Table, Writes,
+    BootStatus, CommitError, Event, IntoQuery, LiveError, Materialize, MaterializeError,
+    NotConfirmed, OpenError, QueryError, Schema, StorageMode, Store, StoreError, StoreOptions,
+    Table, Writes,
 };
 use support::{
     Draft, LocalEvent, Note, NoteEvent, Notes, Opened, Seen, Tag, Theme, added, ids, memory,
@@ -160,7 +161,8 @@ fn a_commit_in_a_subscriber_is_applied_at_once_and_refreshed_in_the_next_round()
 #[test]
 fn a_materializer_that_calls_its_store_gets_a_typed_error() {
     static STORE: OnceLock<Store<Loop>> = OnceLock::new();
-    static ANSWERS: OnceLock<(Option<CommitError>, Option<StoreError>)> = OnceLock::new();
+    static ANSWERS: OnceLock<(Option<CommitError>, Option<StoreError>, Option<QueryError>)> =
+        OnceLock::new();
 
     #[derive(Event, Clone)]
     enum LoopEvent {
@@ -170,8 +172,13 @@ fn a_materializer_that_calls_its_store_gets_a_typed_error() {
     impl Materialize for LoopEvent {
         fn materialize(&self, _state: &mut Writes<'_>) -> Result<(), MaterializeError> {
             if let Some(store) = STORE.get() {
-                let _ = ANSWERS
-                    .set((store.commit(Self::Looped).err(), store.query(Row::query()).err()));
+                let live = store.live(Row::query());
+                drop(live.on_change(|| ()));
+                let _ = ANSWERS.set((
+                    store.commit(Self::Looped).err(),
+                    store.query(Row::query()).err(),
+                    live.value().err(),
+                ));
             }
             Ok(())
         }
@@ -191,7 +198,14 @@ fn a_materializer_that_calls_its_store_gets_a_typed_error() {
     store.commit(LoopEvent::Looped).expect("the outer commit applies");
     let answers = ANSWERS.get();
     assert!(
-        matches!(answers, Some((Some(CommitError::Reentered(_)), Some(StoreError::Reentered(_))))),
+        matches!(
+            answers,
+            Some((
+                Some(CommitError::Reentered(_)),
+                Some(StoreError::Reentered(_)),
+                Some(QueryError::Live(LiveError::Reentered))
+            ))
+        ),
         "{answers:?}"
     );
 }

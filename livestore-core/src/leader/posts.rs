@@ -9,6 +9,9 @@ use crate::{
     platform::Channel,
 };
 
+/// How many sessions' channels are kept open.
+const MOST_CHANNELS: usize = 64;
+
 /// Where a leader posts: a channel for all, and one for each session it has spoken to.
 #[derive(Debug)]
 pub(super) struct Posts {
@@ -39,6 +42,10 @@ impl Posts {
         let Some(frame) = encode(message) else { return };
         for session in sessions {
             let mut each = self.each.borrow_mut();
+            if each.len() >= MOST_CHANNELS {
+                // Pages that were reloaded never said good-bye. Who is still there gets a new channel.
+                each.clear();
+            }
             if !each.contains_key(session)
                 && let Some(channel) = open(&self.names.session(*session))
             {

@@ -28,6 +28,11 @@ pub enum LiveError {
     /// Only seen inside functions of computed values: pass it on with `?`, the function runs again.
     #[error("the value is not computed yet, the reader runs again when it is")]
     NotReady,
+    /// Asked for from inside one of the store's own materializers or computed functions.
+    #[error(
+        "the store was called from inside one of its own materializers or computed functions; use the `Writes` or context they are given instead"
+    )]
+    Reentered,
     /// A value of one store was used in another.
     #[error("the value belongs to another store")]
     Foreign,

@@ -57,6 +57,8 @@ pub(super) struct Shared {
     pub(super) status: Mutex<Status>,
     /// Set with every change of `status` until it has been told.
     pub(super) status_changed: AtomicBool,
+    /// Whether the opening turned out to wait for another tab since that was last told.
+    pub(super) kept_waiting: AtomicBool,
     /// Journals of dead sessions whose commits the leader does not have yet.
     pub(super) adopted: Mutex<Vec<Adopted>>,
     pub(super) opening: Mutex<Option<Opening>>,
@@ -148,19 +150,15 @@ impl AnyStore {
     }
 
     /// Follows a query: its value is kept up to date while the handle exists. Equal queries share one value.
-    ///
-    /// # Panics
-    /// Called from inside one of the store's own materializers or computed functions.
     pub fn live<Q: IntoQuery>(&self, query: Q) -> LiveQuery<Q::Output>
     where
         Q::Output: PartialEq + Send + Sync + 'static,
     {
         let query = query.into_query();
-        let observed = match self.0.enter() {
-            Ok(mut engine) => engine.observe(&query),
-            Err(error) => panic!("{error}"),
-        };
-        LiveQuery::new(self, observed.expect("BUG: the node was made by this store's own graph"))
+        let observer = self.0.enter().map(|mut engine| {
+            engine.observe(&query).expect("BUG: the node was made by this store's own graph")
+        });
+        LiveQuery::new(self, observer)
     }
 
     /// Calls `changed` with a query's value now, and after every refresh that changed it, until the subscription is
@@ -177,14 +175,7 @@ impl AnyStore {
         Q::Output: PartialEq + Send + Sync + 'static,
     {
         let live = self.live(query);
-        let tell = {
-            let live = live.clone();
-            move || {
-                if let Ok(value) = live.value() {
-                    changed(&value);
-                }
-            }
-        };
+        let tell = live.teller(changed);
         tell();
         live.on_change(tell)
     }
@@ -201,14 +192,7 @@ impl AnyStore {
         Q::Output: PartialEq + Send + Sync + 'static,
     {
         let live = self.live(query);
-        let tell = {
-            let live = live.clone();
-            move || {
-                if let Ok(value) = live.value() {
-                    changed(&value);
-                }
-            }
-        };
+        let tell = live.teller(changed);
         tell();
         LocalSubscription::new(tell, |changed| live.on_change(changed))
     }
@@ -232,7 +216,7 @@ impl AnyStore {
         }
         let (signal, observer) = engine.document::<D>()?;
         drop(engine);
-        Ok(Document::new(self.clone(), signal, LiveQuery::new(self, observer)))
+        Ok(Document::new(self.clone(), signal, LiveQuery::new(self, Ok(observer))))
     }
 
     /// Makes several commits and document changes look like one: queries are refreshed once, after `changes`.
@@ -376,6 +360,7 @@ impl Shared {
     /// Refreshes the graph after something has arrived and tells who follows what changed; again while observers
     /// commit.
     pub(super) fn settle(&self) {
+        self.tell_progress();
         self.tell(self.rounds.begin(Asks::News), None);
     }
 

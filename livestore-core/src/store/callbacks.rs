@@ -86,6 +86,11 @@ pub struct Subscription {
 }
 
 impl Subscription {
+    /// To nothing.
+    pub(super) fn none() -> Self {
+        Self { end: None }
+    }
+
     pub(super) fn new<K, O>(
         owner: &Arc<O>,
         callbacks: fn(&O) -> &Callbacks<K>,

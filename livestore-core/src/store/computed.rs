@@ -29,7 +29,7 @@ impl AnyStore {
         T: PartialEq + Send + Sync + 'static,
     {
         let observer = self.0.enter()?.computed(compute)?;
-        Ok(LiveQuery::new(self, observer))
+        Ok(LiveQuery::new(self, Ok(observer)))
     }
 
     /// A value that the app sets and that computed values can read. It lives as long as its handles and is kept
@@ -42,7 +42,7 @@ impl AnyStore {
         value: T,
     ) -> Result<StoreSignal<T>, StoreError> {
         let (signal, observer) = self.0.enter()?.signal(value)?;
-        Ok(StoreSignal { store: self.clone(), signal, live: LiveQuery::new(self, observer) })
+        Ok(StoreSignal { store: self.clone(), signal, live: LiveQuery::new(self, Ok(observer)) })
     }
 }
 

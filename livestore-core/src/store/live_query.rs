@@ -5,21 +5,25 @@ use std::{fmt, sync::Arc};
 use super::{
     any::{AnyStore, Shared},
     callbacks::Subscription,
+    gate::Reentered,
 };
 use crate::{
-    live::{NodeHandle, Observer},
+    live::{LiveError, NodeHandle, Observer},
     query::QueryError,
 };
 
 /// A query that is kept up to date while a handle to it exists. Clones, and handles to equal queries of the same store,
 /// share one computed value.
+///
+/// Asked for from inside one of the store's own materializers or computed functions it follows nothing, and its value
+/// is the error that says so.
 pub struct LiveQuery<T> {
     store: Arc<Shared>,
-    observer: Observer<T>,
+    observer: Result<Observer<T>, Reentered>,
 }
 
 impl<T: Send + Sync + 'static> LiveQuery<T> {
-    pub(super) fn new(store: &AnyStore, observer: Observer<T>) -> Self {
+    pub(super) fn new(store: &AnyStore, observer: Result<Observer<T>, Reentered>) -> Self {
         Self { store: Arc::clone(&store.0), observer }
     }
 
@@ -28,33 +32,43 @@ impl<T: Send + Sync + 'static> LiveQuery<T> {
     /// # Errors
     /// The query's error; [`last`](Self::last) still has the value before it.
     pub fn value(&self) -> Result<Arc<T>, QueryError> {
-        self.observer.value()
+        match &self.observer {
+            Ok(observer) => observer.value(),
+            Err(Reentered) => Err(LiveError::Reentered.into()),
+        }
     }
 
     /// The last value there was, also while the query fails; None if it has failed from the start.
     pub fn last(&self) -> Option<Arc<T>> {
-        self.observer.last()
+        self.observer.as_ref().ok()?.last()
     }
 
-    /// Its node, for [`Cx::get`](crate::Cx::get).
-    pub fn node(&self) -> &NodeHandle<T> {
-        self.observer.node()
+    /// Its node, for [`Cx::get`](crate::Cx::get); None if it follows nothing.
+    pub fn node(&self) -> Option<&NodeHandle<T>> {
+        self.observer.as_ref().ok().map(Observer::node)
     }
 
     /// Calls `changed` after every refresh that changed the value or the error, until the subscription is dropped. The
-    /// subscription keeps the query up to date, too.
+    /// subscription keeps the query up to date, too, but not the store open.
     pub fn on_change(&self, changed: impl Fn() + Send + Sync + 'static) -> Subscription {
-        let kept = self.observer.clone();
+        let Ok(kept) = self.observer.clone() else { return Subscription::none() };
+        let id = kept.id();
         let changed = move || {
             let _ = &kept;
             changed();
         };
-        Subscription::new(
-            &self.store,
-            |store| &store.queries,
-            self.observer.id(),
-            Arc::new(changed),
-        )
+        Subscription::new(&self.store, |store| &store.queries, id, Arc::new(changed))
+    }
+
+    /// What tells `changed` the value there is, for whoever is told of changes.
+    pub(super) fn teller<F: Fn(&T)>(&self, changed: F) -> impl Fn() + use<T, F> {
+        // Not the handle: kept in the store's own table, it would keep the store open.
+        let observer = self.observer.clone();
+        move || {
+            if let Ok(Ok(value)) = observer.as_ref().map(Observer::value) {
+                changed(&value);
+            }
+        }
     }
 }
 
@@ -67,7 +81,9 @@ impl<T> Clone for LiveQuery<T> {
 impl<T> PartialEq for LiveQuery<T> {
     /// Whether they are the same query of the same store.
     fn eq(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.store, &other.store) && self.observer == other.observer
+        let same =
+            matches!((&self.observer, &other.observer), (Ok(one), Ok(another)) if one == another);
+        same && Arc::ptr_eq(&self.store, &other.store)
     }
 }
 

@@ -7,7 +7,10 @@
 use std::{
     any::type_name,
     pin::pin,
-    sync::{Arc, Mutex, Weak, atomic::AtomicBool},
+    sync::{
+        Arc, Mutex, Weak,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -121,6 +124,7 @@ async fn open_quietly<S: Schema>(options: StoreOptions<S>) -> Result<AnyStore, O
             statuses: Callbacks::default(),
             status: Mutex::new(Status::new(mode)),
             status_changed: AtomicBool::new(false),
+            kept_waiting: AtomicBool::new(false),
             adopted: Mutex::default(),
             opening: Mutex::new(None),
             starter: Starter {
@@ -276,7 +280,7 @@ impl Shared {
         self.settle();
     }
 
-    /// Tells whoever opens the store that it is open, once it is, or that another tab keeps it waiting.
+    /// Tells whoever opens the store that it is open, once it is; notes if another tab keeps it waiting.
     pub(super) fn note_progress(&self, engine: &Engine) {
         let mut opening = locked(&self.opening);
         if opening.is_none() {
@@ -289,7 +293,14 @@ impl Shared {
         } else if self.status().trouble.is_none()
             && matches!(engine.session.status(now()), livestore_sync::LeaderStatus::Silent { .. })
         {
-            drop(opening);
+            // Told without the engine's lock, by whoever settles.
+            self.kept_waiting.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// Tells that another tab keeps the opening waiting, if that was noted.
+    pub(super) fn tell_progress(&self) {
+        if self.kept_waiting.swap(false, Ordering::Relaxed) {
             self.tell_boot(BootStatus::WaitingForAnotherTab);
         }
     }
