@@ -77,7 +77,7 @@ impl<E: ?Sized, X: Clone + PartialEq + Send + Sync + 'static> Graph<E, X> {
         while let Some(id) = free.pop() {
             missing.remove(&id);
             for edge in &self.nodes.at(id).dependents {
-                let inputs = missing.get_mut(&edge.node).expect("1: taken away once");
+                let inputs = missing.get_mut(&edge.node).expect("BUG: 1: taken away once");
                 *inputs -= 1;
                 if *inputs == 0 {
                     free.push(edge.node);

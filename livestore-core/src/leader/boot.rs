@@ -49,7 +49,15 @@ pub(super) fn boot(
         tracing::warn!(store = %config.store, %reason, "rebuilding the state from the log");
         warnings.push(BootWarning::StateRebuilt { reason });
     }
-    fold(&log, &mut state, progress)?;
+    if let Err(error) = fold(&log, &mut state, &progress) {
+        if !error.is_damage() {
+            return Err(error.into());
+        }
+        // Damage that only showed where it was met.
+        warnings.push(BootWarning::StateRebuilt { reason: error.to_string() });
+        drop(state);
+        state = rebuild(storage, schema, &log, progress)?;
+    }
     collect(storage, &log, config.schema);
     let names = state.skipped().map_err(storage_failure)?;
     if !names.is_empty() {
@@ -115,22 +123,64 @@ fn storage_failure(error: impl std::fmt::Display) -> OpenFailure {
     OpenFailure::Storage(error.to_string())
 }
 
+/// Folds the log into a new state in the place of one that is damaged; nobody has that one open any more.
+pub(super) fn rebuild(
+    storage: &Storage,
+    schema: &'static SchemaDef,
+    log: &EventLog,
+    progress: impl Fn(u64, u64),
+) -> Result<State, OpenFailure> {
+    let name = state_file(schema.hash());
+    storage.delete_database(&name).map_err(storage_failure)?;
+    let db = connect_state(storage, &name).map_err(storage_failure)?;
+    let mut state = State::create(db, schema).map_err(storage_failure)?;
+    fold(log, &mut state, progress)?;
+    Ok(state)
+}
+
+/// Why the state could not be brought to the log's head.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum NotFolded {
+    /// The log can't be read.
+    #[error(transparent)]
+    Log(#[from] LogError),
+    /// The state can't be written.
+    #[error("the state could not be written: {0}")]
+    State(#[from] SqliteError),
+}
+
+impl NotFolded {
+    /// Whether the state is damaged, so that it has to be folded anew.
+    pub(super) fn is_damage(&self) -> bool {
+        matches!(self, Self::State(error) if error.is_damage())
+    }
+}
+
+impl From<NotFolded> for OpenFailure {
+    fn from(error: NotFolded) -> Self {
+        match error {
+            NotFolded::Log(error) => log_failure(error),
+            NotFolded::State(error) => storage_failure(error),
+        }
+    }
+}
+
 /// Applies what the log has and the state has not.
 pub(super) fn fold(
     log: &EventLog,
     state: &mut State,
     progress: impl Fn(u64, u64),
-) -> Result<(), OpenFailure> {
+) -> Result<(), NotFolded> {
     let count = |heads: PerLane<Head>| heads.synced.number + heads.client_only.number;
     let total = count(log.heads());
     for lane in Lane::ALL {
         loop {
-            let commits = log.read(lane, state.heads()[lane], CHUNK).map_err(log_failure)?;
+            let commits = log.read(lane, state.heads()[lane], CHUNK)?;
             if commits.is_empty() {
                 break;
             }
             progress(count(state.heads()), total);
-            state.replay(&commits, Unit::Event).map_err(storage_failure)?;
+            state.replay(&commits, Unit::Event)?;
         }
     }
     Ok(())

@@ -9,14 +9,14 @@ use livestore_sync::{
 
 use super::{
     LeaderConfig,
-    boot::{Booted, boot, fold},
+    boot::{Booted, NotFolded, boot, fold, rebuild},
 };
 use crate::{
     eventlog::{Append, EventLog, LogError},
     link::{LeaderReport, OpenFailure},
     platform::Storage,
     schema::SchemaDef,
-    sqlite::SqliteError,
+    sqlite::{Db, SqliteError},
     state::{ApplyError, State},
     store::{BootWarning, StorageMode},
 };
@@ -24,6 +24,8 @@ use crate::{
 /// The machine and its databases.
 #[derive(Debug)]
 pub(crate) struct Driver {
+    storage: Storage,
+    schema: &'static SchemaDef,
     machine: Leader,
     databases: Databases,
     mode: StorageMode,
@@ -43,8 +45,18 @@ enum NotWritten {
     Log(#[from] LogError),
     #[error("the state could not be written: {0}")]
     State(#[from] SqliteError),
-    #[error("{0}")]
-    Behind(OpenFailure),
+    #[error(transparent)]
+    Behind(#[from] NotFolded),
+}
+
+impl NotWritten {
+    fn is_damage(&self) -> bool {
+        match self {
+            Self::Log(_) => false,
+            Self::State(error) => error.is_damage(),
+            Self::Behind(error) => error.is_damage(),
+        }
+    }
 }
 
 impl Driver {
@@ -59,7 +71,8 @@ impl Driver {
         let machine =
             Leader::new(MachineConfig::new(config.client, config.schema, log.fence(), log.heads()));
         let mode = StorageMode::of(&storage.mode());
-        Ok(Self { machine, databases: Databases { log, state }, mode, warnings })
+        let (storage, databases) = (storage.clone(), Databases { log, state });
+        Ok(Self { storage, schema, machine, databases, mode, warnings })
     }
 
     /// How the opening went, for sessions.
@@ -72,6 +85,9 @@ impl Driver {
         if let Err(error) = self.machine.receive(now, message, &self.databases) {
             // The message counts as lost; its sender asks again.
             tracing::warn!(%error, "the leader could not read");
+            if matches!(&error, NotRead::State(error) if error.is_damage()) {
+                self.mend(&error.to_string());
+            }
         }
     }
 
@@ -92,10 +108,30 @@ impl Driver {
         let written = self.databases.write(group.commits, append);
         let outcome = written.map_err(|error| {
             tracing::error!(%error, "a group was not written; it will be tried again");
+            if error.is_damage() {
+                self.mend(&error.to_string());
+            }
             Arc::from(error.to_string())
         });
         self.machine.finish(now, outcome);
         true
+    }
+}
+
+impl Driver {
+    /// Folds the log into a new state in the place of a damaged one. If that fails too, the leader goes on with a state
+    /// in memory, and the next opening folds a new one: the log is whole.
+    fn mend(&mut self, reason: &str) {
+        let Self { storage, schema, databases, .. } = self;
+        let in_memory = Db::open_in_memory().and_then(|db| State::create(db, schema));
+        let Ok(in_memory) = in_memory else { return };
+        // The damaged one is closed before its file is deleted.
+        drop(std::mem::replace(&mut databases.state, in_memory));
+        match rebuild(storage, schema, &databases.log, |_, _| {}) {
+            Ok(state) => databases.state = state,
+            Err(error) => tracing::error!(%error, "a damaged state could not be replaced"),
+        }
+        self.warnings.push(BootWarning::StateRebuilt { reason: reason.to_owned() });
     }
 }
 
@@ -125,7 +161,7 @@ impl Databases {
     ) -> Result<Vec<Refused>, NotWritten> {
         if self.state.heads() != self.log.heads() {
             // The state's own commit failed after the log's.
-            fold(&self.log, &mut self.state, |_, _| {}).map_err(NotWritten::Behind)?;
+            fold(&self.log, &mut self.state, |_, _| {})?;
         }
         let Self { log, state } = self;
         let mut refused = Vec::new();

@@ -227,6 +227,27 @@ fn a_log_that_can_not_be_written_leaves_the_state_as_it_was_and_is_tried_again()
 }
 
 #[test]
+fn a_state_whose_damage_shows_while_the_leader_serves_is_folded_anew_and_nothing_is_lost() {
+    let mut pair = Pair::new();
+    pair.commit(&[1, 2]);
+    pair.settle();
+    // The table's root is a page that is not there: what a bad sector leaves behind.
+    pair.state(
+        "pragma writable_schema = on;
+         update sqlite_schema set rootpage = 99999 where name = 'rows';
+         pragma writable_schema = reset",
+    );
+    pair.commit(&[3]);
+    pair.settle();
+    pair.wait();
+    assert_eq!(pair.take_settled(), [(2, true), (3, true)]);
+    assert_eq!(pair.rows(), [1, 2, 3]);
+    let serving = format!("{:?}", pair.driver.serving());
+    assert!(serving.contains("StateRebuilt"), "{serving}");
+    pair.check();
+}
+
+#[test]
 fn of_a_group_only_what_fails_is_refused() {
     let mut pair = Pair::new();
     pair.commit(&[1]);

@@ -153,7 +153,8 @@ impl LiveIndex {
             for (table, columns) in footprint.read.tables() {
                 let key = footprint.key(table);
                 if !key.is_some_and(|key| key.values.is_empty()) {
-                    let entry = self.tables.get(table).expect("a table that is read is indexed");
+                    let entry =
+                        self.tables.get(table).expect("BUG: a table that is read is indexed");
                     expected += entry.check_contains(*node, columns, key);
                 }
             }

@@ -75,8 +75,11 @@ impl Leader {
             return Ok(());
         }
         let same_schema = attach.schema == self.config.schema;
-        if let Some(at) = attach.at
-            && self.holds(at, storage)?
+        let known = match attach.at {
+            Some(at) => self.holds(at, storage)?.then_some(at),
+            None => None,
+        };
+        if let Some(at) = known
             && !(same_schema && self.is_far_behind(at))
         {
             return self.send_tail(now, attach, at, storage);
@@ -89,6 +92,8 @@ impl Leader {
         }
         let snapshot = if same_schema { storage.snapshot()? } else { None };
         match snapshot {
+            // However much it lacks: there is nothing else to give.
+            None if let Some(at) = known => return self.send_tail(now, attach, at, storage),
             None => self.send(from, ToSession::NoSnapshot { fence, attempt: attach.attempt }),
             Some(bytes) => {
                 let (last, refused) = self.known_of(attach, storage)?;
