@@ -16,6 +16,8 @@
 mod bindgen;
 mod browser;
 mod check;
+#[cfg(test)]
+mod dependencies;
 mod e2e;
 mod example;
 mod hydrate;

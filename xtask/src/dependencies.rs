@@ -1,4 +1,6 @@
 //! One direction only: `sync ← core ← bindings`. Whatever a crate must not know of, it must not reach either.
+//!
+//! A unit test, not a test of the binary: that would build `xtask` once more, over the one that runs the tests.
 
 use std::{collections::BTreeSet, process::Command};
 
