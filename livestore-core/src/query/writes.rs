@@ -55,7 +55,7 @@ impl Writes<'_> {
     /// Reads the state, with everything that this event and the ones before it in its commit wrote.
     ///
     /// # Errors
-    /// [`MaterializeError`] when the query fails or reads the other lane's tables.
+    /// [`MaterializeError`] when the query fails, reads the other lane's tables, or is not pure.
     pub fn query<Q: IntoQuery>(&self, query: Q) -> Result<Q::Output, MaterializeError> {
         let query = query.into_query();
         if let Some(table) = query.table() {

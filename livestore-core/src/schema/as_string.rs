@@ -1,5 +1,6 @@
 //! `#[serde(with = "livestore_core::as_string")]`: integers of any size as JSON strings.
 //!
+//! The path begins with the crate that the app depends on: with a binding it is `livestore_leptos::as_string`.
 //! JSON numbers are exact up to ±(2⁵³−1) only. Reading also takes a JSON number, so a field can be marked later.
 
 use std::{fmt, marker::PhantomData};

@@ -20,7 +20,7 @@ pub enum EncodeError {
     },
     /// An integer that a JavaScript peer would change.
     #[error(
-        "`{event}`: the integer {number} in `{field}` is beyond ±(2^53-1) and would change on the way to a JavaScript peer: mark the field `#[serde(with = \"livestore_core::as_string\")]`"
+        "`{event}`: the integer {number} in `{field}` is beyond ±(2^53-1) and would change on the way to a JavaScript peer: mark the field `#[serde(with = \"…::as_string\")]`, where … is the livestore crate that the app depends on"
     )]
     InexactInteger {
         /// The event's name.

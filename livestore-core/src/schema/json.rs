@@ -44,7 +44,7 @@ impl Display for JsonError {
             }
             Self::InexactInteger { field, number } => write!(
                 f,
-                "the integer {number} in `{field}` is beyond ±(2^53-1): store it as a string with `#[serde(with = \"as_string\")]`"
+                "the integer {number} in `{field}` is beyond ±(2^53-1): store it as a string with `#[serde(with = \"…::as_string\")]`, where … is the livestore crate that the app depends on"
             ),
             Self::Other(reason) => f.write_str(reason),
         }

@@ -53,6 +53,18 @@ pub enum MaterializeError {
         /// What it tried.
         violation: AccessViolation,
     },
+    /// A statement depends on more than the event and the tables: the clock, the time zone, a random number.
+    #[error(
+        "`{event}`: a materializer must be pure, and `{sql}` uses {function}, which gives another result on another run or machine: take the value where the event is committed, and put it into the event's arguments"
+    )]
+    Impure {
+        /// The event's name.
+        event: &'static str,
+        /// What it used.
+        function: String,
+        /// The statement.
+        sql: String,
+    },
     /// SQLite refused a statement: a constraint, or SQL that is none.
     #[error(transparent)]
     Sqlite(SqlError),
@@ -196,7 +208,8 @@ impl<'a> Writes<'a> {
         self.write_row(&row, &T::statements().upsert)
     }
 
-    /// Runs one SQL statement that writes, with bound parameters.
+    /// Runs one SQL statement that writes, with bound parameters. SQL that reads the clock (`datetime('now')`), the time
+    /// zone or random numbers is refused.
     ///
     /// # Errors
     /// [`MaterializeError`] for SQL that SQLite refuses, tables of the other lane included.
@@ -221,14 +234,15 @@ impl<'a> Writes<'a> {
     }
 
     pub(crate) fn run(&mut self, sql: &str, binds: &[Value]) -> Result<(), MaterializeError> {
-        let done =
-            self.db.attempt(sql, |statement| statement.execute(rusqlite::params_from_iter(binds)));
+        let done = self
+            .db
+            .attempt(sql, binds, |statement| statement.execute(rusqlite::params_from_iter(binds)));
         self.changed = done.map_err(|failure| self.failure(sql, failure))? as u64;
         Ok(())
     }
 
     pub(crate) fn read<T>(&self, query: &Query<T>) -> Result<T, MaterializeError> {
-        let done = self.db.attempt(query.sql(), |statement| {
+        let done = self.db.attempt(query.sql(), query.binds(), |statement| {
             // A write that fails half-way in here would stay in the recording.
             if !statement.readonly() {
                 return Err(rusqlite::Error::InvalidQuery);
@@ -256,6 +270,9 @@ pub(crate) fn access(event: &'static str, violation: AccessViolation) -> Materia
     match violation {
         AccessViolation::OtherLane { table, by, .. } => {
             MaterializeError::OtherLane { event, lane: by, table: Some(table) }
+        }
+        AccessViolation::Impure { function, sql } => {
+            MaterializeError::Impure { event, function, sql }
         }
         violation => MaterializeError::Access { event, violation },
     }

@@ -281,6 +281,8 @@ fn what_json_would_change_is_refused() {
     };
     check(moved(1 << 53), inexact("v1.TodoMoved", "to", 1 << 53));
     check(moved(i64::MIN), inexact("v1.TodoMoved", "to", i64::MIN));
+    let told = inexact("v1.TodoMoved", "to", 1 << 53).to_string();
+    assert!(told.contains("::as_string") && !told.contains("livestore_core"), "{told}");
     let renamed = |n| TodoEvent::Renamed { new_name: String::new(), by: [("x".into(), n)].into() };
     check(renamed(-(1 << 53)), inexact("v1.Renamed", "by.x", -(1 << 53)));
     assert!(moved((1 << 53) - 1).encode().is_ok());

@@ -11,6 +11,7 @@ use rusqlite::{CachedStatement, Connection, OpenFlags, Row, config::DbConfig, pa
 
 use super::{
     catalog::Catalog,
+    clock::{self, Dates},
     error::SqliteError,
     guard::{self, AccessViolation},
     hooks::Hooks,
@@ -90,7 +91,7 @@ impl Db {
     /// # Errors
     /// [`SqliteError`]; nothing of the statement has happened then.
     pub fn execute(&self, sql: &str, values: &[Value]) -> Result<usize, SqliteError> {
-        self.run(sql, |statement| statement.execute(params_from_iter(values)))
+        self.run(sql, values, |statement| statement.execute(params_from_iter(values)))
     }
 
     /// Runs one statement that gives rows, and maps each of them.
@@ -103,7 +104,7 @@ impl Db {
         values: &[Value],
         mut map: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
     ) -> Result<Vec<T>, SqliteError> {
-        self.run(sql, |statement| {
+        self.run(sql, values, |statement| {
             let mut rows = statement.query(params_from_iter(values))?;
             let mut mapped = Vec::new();
             while let Some(row) = rows.next()? {
@@ -124,18 +125,21 @@ impl Db {
     fn run<T>(
         &self,
         sql: &str,
+        values: &[Value],
         act: impl FnOnce(&mut CachedStatement<'_>) -> rusqlite::Result<T>,
     ) -> Result<T, SqliteError> {
-        self.attempt(sql, act).map_err(SqliteError::from)
+        self.attempt(sql, values, act).map_err(SqliteError::from)
     }
 
-    /// Prepares a statement, as the guard allows, and acts on it. If that fails, its records are cut back.
+    /// Prepares a statement, as the guard allows, and acts on it; `values` are those that `act` binds. If that fails,
+    /// its records are cut back.
     ///
     /// # Errors
     /// What SQLite says, untranslated, or the access that the guard refused.
     pub(crate) fn attempt<T>(
         &self,
         sql: &str,
+        values: &[Value],
         act: impl FnOnce(&mut CachedStatement<'_>) -> rusqlite::Result<T>,
     ) -> Result<T, Failure> {
         let (lane, mark) = {
@@ -147,8 +151,18 @@ impl Db {
             Some(lane) => Cow::Owned(format!("{}{sql}", guard::tag(lane))),
             None => Cow::Borrowed(sql),
         };
-        let done = self.prepare(&text).and_then(|mut statement| self.act(&mut statement, act));
+        let done = self.prepare(&text).and_then(|mut statement| {
+            if lane.is_some() {
+                self.check_bound(&text, values)?;
+            }
+            self.act(&mut statement, act)
+        });
         let mut state = self.hooks.lock();
+        if let Some(AccessViolation::Impure { sql: text, .. }) = &mut state.violation
+            && text.is_empty()
+        {
+            sql.clone_into(text);
+        }
         if let Err(failure) = &done {
             state.records.truncate(mark);
             if state.guard.is_some() {
@@ -179,14 +193,33 @@ impl Db {
         if !std::mem::take(&mut self.hooks.lock().prepared) {
             return Ok(statement);
         }
-        // Prepared under a guard just now: half-done statements can't be undone, and only the program shows them.
-        if self.program(sql)?.iter().any(leaves_half_a_statement) {
-            statement.discard();
-            let violation = AccessViolation::ConflictClause;
-            self.hooks.lock().violation.get_or_insert_with(|| violation.clone());
-            return Err(Failure::Access(violation));
+        // Prepared under a guard just now. Only the program shows what can't be undone or is not pure; a statement that
+        // comes from the cache was judged when it went in.
+        let program = self.program(sql)?;
+        let refused = match clock::dates(&program) {
+            _ if program.iter().any(leaves_half_a_statement) => AccessViolation::ConflictClause,
+            Dates::Now(function) => impure(format!("{function}() of the clock")),
+            Dates::Here(function) => impure(format!("{function}() of the local time zone")),
+            Dates::Given | Dates::Unused => return Ok(statement),
+        };
+        statement.discard();
+        Err(self.refuse(refused))
+    }
+
+    /// Refuses values that would let a guarded statement read the clock. Such words are rare among values, so the
+    /// program is asked again instead of being remembered.
+    fn check_bound(&self, sql: &str, values: &[Value]) -> Result<(), Failure> {
+        let (now, here) = (clock::means_now(values), clock::means_here(values));
+        if !(now || here) || clock::dates(&self.program(sql)?) == Dates::Unused {
+            return Ok(());
         }
-        Ok(statement)
+        let what = if now { "the clock" } else { "the local time zone" };
+        Err(self.refuse(impure(format!("a date function of {what}, through a parameter"))))
+    }
+
+    fn refuse(&self, violation: AccessViolation) -> Failure {
+        self.hooks.lock().violation.get_or_insert_with(|| violation.clone());
+        Failure::Access(violation)
     }
 
     /// Declares which lane each table belongs to, for the guard.
@@ -250,6 +283,11 @@ impl From<Failure> for SqliteError {
             Failure::Savepoint(error) => error,
         }
     }
+}
+
+/// A refusal that still lacks the statement's text.
+fn impure(function: String) -> AccessViolation {
+    AccessViolation::Impure { function, sql: String::new() }
 }
 
 /// Whether a step ends a statement without taking back what it did: `OR ROLLBACK` (1) or `OR FAIL` (3).

@@ -1,7 +1,7 @@
 //! What is known about SQLite's built-in functions: which are not pure, and which tables are none.
 
-/// Functions whose result changes although no table did.
-const IMPURE: [&str; 10] = [
+/// Functions whose result changes although no table did, or differs between builds of SQLite.
+const IMPURE: [&str; 14] = [
     "changes",
     "current_date",
     "current_time",
@@ -10,7 +10,11 @@ const IMPURE: [&str; 10] = [
     "load_extension",
     "random",
     "randomblob",
+    "sqlite_compileoption_get",
+    "sqlite_compileoption_used",
     "sqlite_offset",
+    "sqlite_source_id",
+    "sqlite_version",
     "total_changes",
 ];
 
@@ -22,7 +26,7 @@ const DATES: [&str; 7] =
 const WITHOUT_STORAGE: [&str; 5] =
     ["generate_series", "json_each", "json_tree", "jsonb_each", "jsonb_tree"];
 
-/// Whether a function's result changes although no table did.
+/// Whether a function's result depends on more than its arguments and the tables.
 pub(super) fn is_impure(function: &str) -> bool {
     IMPURE.iter().any(|name| function.eq_ignore_ascii_case(name))
 }
@@ -35,6 +39,11 @@ pub(super) fn is_date(function: &str) -> bool {
 /// Whether a text makes a date function read the clock.
 pub(super) fn means_now(text: &str) -> bool {
     ["now", "subsec", "subsecond"].iter().any(|word| text.eq_ignore_ascii_case(word))
+}
+
+/// Whether a text makes a date function ask for the machine's time zone.
+pub(super) fn means_here(text: &str) -> bool {
+    ["localtime", "utc"].iter().any(|word| text.eq_ignore_ascii_case(word))
 }
 
 /// Whether a table is a function that reads nothing stored.

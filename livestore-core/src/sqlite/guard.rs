@@ -45,10 +45,14 @@ pub enum AccessViolation {
         what: &'static str,
     },
     /// A function whose result is not determined by the event and the tables.
-    #[error("a materializer must be pure; `{function}` gives another result every time")]
+    #[error(
+        "a materializer must be pure, and `{sql}` uses {function}, which gives another result on another run or machine: take the value where the event is committed, and put it into the event's arguments"
+    )]
     Impure {
         /// The SQL function.
         function: String,
+        /// The statement.
+        sql: String,
     },
     /// `OR FAIL` and `OR ROLLBACK` leave half a statement behind, which can't be undone.
     #[error(
@@ -93,7 +97,9 @@ impl Guard<'_> {
                 self.table(table_name)
             }
             AuthAction::Function { function_name } if functions::is_impure(function_name) => {
-                Err(AccessViolation::Impure { function: (*function_name).to_owned() })
+                // The authorizer is not told the text; whoever prepares the statement adds it.
+                let (function, sql) = (format!("{function_name}()"), String::new());
+                Err(AccessViolation::Impure { function, sql })
             }
             AuthAction::Function { .. } | AuthAction::Select | AuthAction::Recursive => Ok(()),
             AuthAction::Attach { .. } | AuthAction::Detach { .. } => forbidden("ATTACH or DETACH"),

@@ -16,7 +16,7 @@ use rusqlite::hooks::{AuthAction, AuthContext};
 
 use super::{
     catalog::{Catalog, Root, TableInfo},
-    clock,
+    clock::{self, Dates},
     columns::ColumnSet,
     functions,
     hooks::SYSTEM_PREFIX,
@@ -46,8 +46,7 @@ impl ReadSet {
     /// # Errors
     /// [`ReadSetError::NonDeterministic`] when the result would depend on the clock.
     pub fn check_parameters(&self, values: &[Value]) -> Result<(), ReadSetError> {
-        let now = |value: &Value| matches!(value, Value::Text(text) if functions::means_now(text));
-        if self.uses_dates && values.iter().any(now) {
+        if self.uses_dates && clock::means_now(values) {
             return Err(ReadSetError::NonDeterministic {
                 function: "a date function of 'now'".into(),
             });
@@ -131,7 +130,14 @@ pub(super) fn resolve(
         resolver.sighting(sighting)?;
     }
     resolver.program(program)?;
-    resolver.set.uses_dates = clock::check(program)?;
+    resolver.set.uses_dates = match clock::dates(program) {
+        Dates::Unused => false,
+        Dates::Given | Dates::Here(_) => true,
+        Dates::Now(function) => {
+            let function = format!("{function}() of the clock");
+            return Err(ReadSetError::NonDeterministic { function });
+        }
+    };
     Ok(resolver.set)
 }
 

@@ -284,3 +284,65 @@ fn a_materializer_keeps_to_its_lane() {
     let expected = "`v1.Test` is synced and can't read or write the table `pairs`, which is fed by client-only events";
     assert_eq!(text, expected);
 }
+
+/// What a materializer is told that runs this SQL, the second time as the first.
+fn check_impure(function: &str, sql: &'static str, params: impl crate::Params + Clone) {
+    let db = database();
+    for _ in 0..2 {
+        let write = |state: &mut Writes<'_>| state.execute(sql, params.clone());
+        let error = apply(&db, Lane::Synced, write).expect_err(sql);
+        let (event, function) = ("v1.Test", function.to_owned());
+        let impure = MaterializeError::Impure { event, function, sql: sql.to_owned() };
+        assert_eq!(error, impure);
+        assert!(error.is_deterministic());
+    }
+    assert_eq!(todos(&db).len(), 3, "{sql}");
+}
+
+#[test]
+fn a_statement_that_reads_the_clock_the_zone_or_chance_is_refused_by_name() {
+    let now = |function: &str| format!("{function}() of the clock");
+    check_impure(&now("datetime"), "UPDATE todos SET text = datetime('now')", ());
+    check_impure(&now("datetime"), "UPDATE todos SET text = datetime('NOW', '+1 day')", ());
+    check_impure(&now("date"), "UPDATE todos SET text = date()", ());
+    check_impure(&now("unixepoch"), "UPDATE todos SET due = unixepoch('subsec')", ());
+    check_impure(&now("strftime"), "UPDATE todos SET text = strftime('%s')", ());
+    check_impure(&now("strftime"), "UPDATE todos SET text = strftime('%s') WHERE id = 1", ());
+    check_impure(&now("julianday"), "DELETE FROM todos WHERE due < julianday('now')", ());
+    check_impure(
+        &now("date"),
+        "INSERT INTO todos SELECT 9, date('now'), 0.5, NULL FROM todos WHERE id = 1",
+        (),
+    );
+    let zone = "datetime() of the local time zone";
+    check_impure(zone, "UPDATE todos SET text = datetime(due, 'unixepoch', 'localtime')", ());
+    check_impure(zone, "UPDATE todos SET text = datetime(due, 'unixepoch', 'utc')", ());
+    let bound = "a date function of the clock, through a parameter";
+    check_impure(bound, "UPDATE todos SET text = datetime(?1)", ("now",));
+    check_impure(bound, "UPDATE todos SET text = date(?1, ?2)", ("2026-01-01", "subsec"));
+    let bound = "a date function of the local time zone, through a parameter";
+    check_impure(bound, "UPDATE todos SET text = datetime(due, ?1)", ("localtime",));
+    check_impure("random()", "UPDATE todos SET due = random()", ());
+    check_impure("current_timestamp()", "UPDATE todos SET text = current_timestamp", ());
+    check_impure("sqlite_version()", "UPDATE todos SET text = sqlite_version()", ());
+}
+
+#[test]
+fn a_read_of_the_clock_is_refused_and_a_date_that_is_given_is_not() {
+    let db = database();
+    let sql = "SELECT datetime('now')";
+    let read = |state: &mut Writes<'_>| state.query(raw::<String>(sql, ())).map(drop);
+    let refused = apply(&db, Lane::Synced, read);
+    assert!(
+        matches!(&refused, Err(MaterializeError::Impure { sql: found, .. }) if found == sql),
+        "{refused:?}"
+    );
+    let given = |state: &mut Writes<'_>| {
+        // The words are only words where no date function looks at them.
+        state.insert(todo(9, "now", None))?;
+        state.execute("UPDATE todos SET text = ?1 WHERE id = 1", ("utc",))?;
+        state.execute("UPDATE todos SET due = unixepoch(?1) WHERE id = 2", ("2026-01-02",))?;
+        state.query(raw::<String>("SELECT date(due, 'unixepoch') FROM todos WHERE id = 2", ()))
+    };
+    assert_eq!(apply(&db, Lane::Synced, given), Ok(vec!["2026-01-02".to_owned()]));
+}

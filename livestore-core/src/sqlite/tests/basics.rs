@@ -340,7 +340,10 @@ fn a_materializer_touches_only_rows_of_its_lane() {
     check_guard(
         synced,
         "UPDATE people SET age = random()",
-        Err(AccessViolation::Impure { function: "random".into() }),
+        Err(AccessViolation::Impure {
+            function: "random()".into(),
+            sql: "UPDATE people SET age = random()".into(),
+        }),
     );
     check_guard(
         synced,
