@@ -5,11 +5,9 @@ use livestore_leptos::{
     StorageMode, StoreOptions, StoreProvider, new_id, use_client_document, use_commit, use_pending,
     use_query, use_storage_mode, use_store,
 };
+use todomvc_schema::{Draft, Filter, Todo, TodoEvent, TodoMvc};
 
-use crate::{
-    filter::{Filter, use_filter},
-    schema::{Draft, Todo, TodoEvent, TodoMvc},
-};
+use crate::filter::use_filter;
 
 /// The whole page. The todos are built once the store is open; from there on every read is synchronous.
 #[component]
@@ -29,7 +27,7 @@ pub(crate) fn App() -> impl IntoView {
 #[component]
 fn Todos() -> impl IntoView {
     let filter = use_filter();
-    let total = use_query(|| Todo::query().count());
+    let total = use_query(Todo::total);
     view! {
         <section class="todoapp">
             <header class="header">
@@ -54,10 +52,10 @@ fn NewTodo() -> impl IntoView {
         if event.key() != "Enter" || event.is_composing() {
             return;
         }
-        let text = draft.with_untracked(|draft| draft.text.trim().to_owned());
+        let text = draft.with_untracked(Draft::submission);
         // The new todo and the emptied input show together.
         store.batch(|| {
-            if !text.is_empty() {
+            if let Some(text) = text {
                 commit.run(TodoEvent::Created { id: new_id(), text });
             }
             draft.set(Draft::default());
@@ -82,10 +80,8 @@ fn NewTodo() -> impl IntoView {
 fn TodoList(filter: ReadSignal<Filter>) -> impl IntoView {
     let commit = use_commit::<TodoMvc>();
     // Only the ids: a todo that changes re-renders itself, not the list.
-    let shown = use_query(move || {
-        Todo::query().filter(filter.get().predicate()).order_by(Todo::ID.asc()).columns(Todo::ID)
-    });
-    let left = use_query(|| Todo::query().filter(Todo::COMPLETED.eq(false)).count());
+    let shown = use_query(move || filter.get().ids());
+    let left = use_query(Todo::left);
     view! {
         <main class="main">
             <input
@@ -112,7 +108,7 @@ fn TodoList(filter: ReadSignal<Filter>) -> impl IntoView {
 fn Item(id: String) -> impl IntoView {
     let commit = use_commit::<TodoMvc>();
     let id = StoredValue::new(id);
-    let todo = use_query(move || Todo::query().filter(Todo::ID.eq(id.get_value())).first());
+    let todo = use_query(move || Todo::by_id(&id.get_value()).first());
     let text =
         move || todo.with(|todo| todo.as_ref().map(|todo| todo.text.clone()).unwrap_or_default());
     let completed = move || todo.with(|todo| todo.as_ref().is_some_and(|todo| todo.completed));
@@ -180,8 +176,8 @@ fn Item(id: String) -> impl IntoView {
 #[component]
 fn Footer(filter: ReadSignal<Filter>) -> impl IntoView {
     let commit = use_commit::<TodoMvc>();
-    let left = use_query(|| Todo::query().filter(Todo::COMPLETED.eq(false)).count());
-    let done = use_query(|| Todo::query().filter(Todo::COMPLETED.eq(true)).count());
+    let left = use_query(Todo::left);
+    let done = use_query(Todo::done);
     let link = move |to: Filter| {
         view! {
             <li>
