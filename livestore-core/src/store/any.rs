@@ -13,6 +13,7 @@ use livestore_sync::{SessionId, StoreId, ToSession};
 
 use super::{
     callbacks::{Callbacks, Subscription},
+    close::Handle,
     connection::{Connection, locked},
     document::Document,
     engine::Engine,
@@ -34,11 +35,11 @@ use crate::{
 
 /// A handle to an open store, whatever its schema: queries, documents, statuses. Clones are cheap and equal.
 #[derive(Clone)]
-pub struct AnyStore(pub(super) Arc<Shared>);
+pub struct AnyStore(pub(super) Arc<Handle>);
 
 /// An [`AnyStore`] that does not keep the store open.
 #[derive(Clone, Debug)]
-pub struct WeakStore(Weak<Shared>);
+pub struct WeakStore(Weak<Handle>);
 
 /// How the framework wants observers to be told: it calls what it is given, once.
 pub type NotifyWithin = fn(&mut dyn FnMut());

@@ -1,12 +1,31 @@
 //! Closing: what the leader does not have yet is journaled, or where there is no journal, posted.
 
-use std::time::Duration;
+use std::{ops::Deref, sync::Arc, time::Duration};
 
 use super::any::{Shared, now};
 use crate::platform::sleep;
 
 /// How often a shutdown looks whether the leader has everything.
 const LOOK: Duration = Duration::from_millis(5);
+
+/// What the app's handles share. The store ends with it, on the thread that drops the last handle, though another one
+/// may be in the middle of delivering a message: whoever opens the store next finds all that this one leaves behind.
+#[derive(Debug)]
+pub(super) struct Handle(pub(super) Arc<Shared>);
+
+impl Deref for Handle {
+    type Target = Arc<Shared>;
+
+    fn deref(&self) -> &Arc<Shared> {
+        &self.0
+    }
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        self.0.close();
+    }
+}
 
 impl Shared {
     /// Takes no more commits, waits for the leader, says good-bye.

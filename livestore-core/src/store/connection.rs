@@ -28,7 +28,7 @@ pub(super) struct Connection {
     warning: Mutex<LeaveWarning>,
     watch: Mutex<Option<Listener>>,
     /// Holds the locks that make the session's ids its own.
-    _identity: Identity,
+    identity: Mutex<Option<Identity>>,
 }
 
 /// The channels to one leader.
@@ -48,7 +48,7 @@ impl Connection {
             leader: Mutex::new(None),
             warning: Mutex::new(LeaveWarning::new()),
             watch: Mutex::new(None),
-            _identity: identity,
+            identity: Mutex::new(Some(identity)),
         }
     }
 
@@ -74,12 +74,14 @@ impl Connection {
         *locked(&self.watch) = None;
     }
 
-    /// Ends link and leader. What was posted is still delivered.
+    /// Ends link and leader, and lets go of the session's ids. What was posted is still delivered.
     pub(super) fn end(&self) {
         let link = locked(&self.link).take();
         let leader = locked(&self.leader).take();
         let watch = locked(&self.watch).take();
         drop((link, leader, watch));
+        // The last: whoever opens the store next finds the journal written, and the tab free.
+        drop(locked(&self.identity).take());
     }
 
     /// Posts to the leader.

@@ -21,6 +21,7 @@ use livestore_sync::{SessionConfig, StoreId};
 use super::{
     any::{AnyStore, Shared, Status, now},
     callbacks::Callbacks,
+    close::Handle,
     connection::{Connection, Link, locked},
     engine::Engine,
     error::OpenError,
@@ -138,7 +139,7 @@ async fn open_quietly<S: Schema>(options: StoreOptions<S>) -> Result<AnyStore, O
         }
     });
     boot(&shared, options.on_boot, place).await?;
-    Ok(AnyStore(shared))
+    Ok(AnyStore(Arc::new(Handle(shared))))
 }
 
 /// Waits until a leader serves; without lasting storage, one of our own in memory.

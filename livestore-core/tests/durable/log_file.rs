@@ -1,0 +1,115 @@
+//! An eventlog that is damaged, of something else or of a newer version: a typed error, and not a byte is changed.
+
+use std::{fs, path::Path};
+
+use livestore_core::{BootWarning, OpenError, OpenFailure};
+
+use super::{
+    directory, rewrite,
+    support::{
+        Notes,
+        files::{bytes, connect, log, released, remove, state},
+        ids, in_directory, try_in_directory,
+    },
+    write_some,
+};
+
+/// Puts something else in the log's place: opening is refused, twice, and not a byte of log or state has changed.
+fn check_log_refused(why: &str, damage: impl Fn(&Path)) {
+    let directory = directory();
+    write_some(directory.path());
+    damage(&log(directory.path()));
+    let before = (bytes(directory.path(), "eventlog"), bytes(directory.path(), "state"));
+    for attempt in 1..=2 {
+        let refused = try_in_directory(directory.path()).expect_err(why);
+        let path = log(directory.path()).display().to_string();
+        assert!(
+            matches!(&refused, OpenError::Leader { failure: OpenFailure::Log(reason), .. }
+                if reason.contains(&path) && reason.contains(why)),
+            "{why}, attempt {attempt}: {refused}"
+        );
+        released(directory.path());
+        let mut after = (bytes(directory.path(), "eventlog"), bytes(directory.path(), "state"));
+        // SQLite makes an empty WAL beside a database that wants one.
+        after.0.retain(|name, bytes| !bytes.is_empty() || before.0.contains_key(name));
+        assert!(after == before, "{why}, attempt {attempt}: files have changed");
+    }
+}
+
+#[test]
+fn a_log_that_is_garbage_is_refused_and_left_alone() {
+    check_log_refused("not a livestore eventlog", |log| {
+        rewrite(log, |bytes| bytes.fill(0xa5));
+    });
+    check_log_refused("not a livestore eventlog", |log| {
+        fs::write(log, "Dear diary").expect("it is writable");
+    });
+}
+
+#[test]
+fn a_log_that_is_cut_short_is_refused_and_left_alone() {
+    check_log_refused("", |log| rewrite(log, |bytes| bytes.truncate(bytes.len() / 2)));
+    check_log_refused("", |log| rewrite(log, |bytes| bytes.truncate(3000)));
+}
+
+#[test]
+fn a_log_of_a_newer_format_is_refused_and_left_alone() {
+    check_log_refused("eventlog format 99", |log| {
+        connect(log).pragma_update(None, "user_version", 99).expect("ok");
+    });
+}
+
+#[test]
+fn another_applications_database_in_the_logs_place_is_refused_and_left_alone() {
+    for journal in ["delete", "wal"] {
+        check_log_refused("another application", |log| {
+            remove(log);
+            let other = connect(log);
+            other.pragma_update(None, "journal_mode", journal).expect("ok");
+            other.execute_batch("create table t (x); insert into t values (1)").expect("ok");
+        });
+    }
+    // With a tail in its WAL that closing a connection would write back.
+    check_log_refused("another application", |log| {
+        remove(log);
+        let other = connect(log);
+        other.pragma_update(None, "journal_mode", "wal").expect("ok");
+        other.execute_batch("create table t (x); insert into t values (1)").expect("ok");
+        let wal = Path::new(&format!("{}-wal", log.display())).to_owned();
+        let (main, tail) = (fs::read(log).expect("ok"), fs::read(&wal).expect("ok"));
+        drop(other);
+        fs::write(log, main).expect("ok");
+        fs::write(wal, tail).expect("ok");
+    });
+}
+
+#[test]
+fn an_event_that_was_tampered_with_is_named_when_the_log_is_folded() {
+    let directory = directory();
+    write_some(directory.path());
+    connect(&log(directory.path()))
+        .execute_batch("update events set args = '{\"id\":5,\"text\":\"forged\"}' where lane = 0 and number = 5")
+        .expect("ok");
+    remove(&state::<Notes>(directory.path()));
+    for _ in 0..2 {
+        let refused = try_in_directory(directory.path()).expect_err("the chain hash does not fit");
+        let text = refused.to_string();
+        assert!(text.contains("eventlog.db") && text.contains("event 5 "), "{text}");
+    }
+    released(directory.path());
+    let rows =
+        connect(&log(directory.path()))
+            .query_row("select count(*) from events", [], |row| row.get::<_, i64>(0));
+    assert_eq!(rows, Ok(24), "nothing was removed");
+}
+
+#[test]
+fn a_log_that_was_deleted_under_its_state_does_not_go_unnoticed() {
+    let directory = directory();
+    write_some(directory.path());
+    remove(&log(directory.path()));
+    let store = in_directory(directory.path());
+    assert!(ids(&store).is_empty(), "the state is the fold of the log");
+    let warnings = store.boot_warnings();
+    assert!(matches!(&warnings[..], [BootWarning::StateRebuilt { .. }]), "{warnings:?}");
+}
