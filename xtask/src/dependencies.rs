@@ -49,4 +49,5 @@ fn the_engine_knows_no_framework() {
 #[test]
 fn a_binding_reaches_the_sync_crate_through_the_engine_alone() {
     check("livestore-leptos", &["livestore-core", "leptos"], &["dioxus", "dioxus-core"]);
+    check("livestore-dioxus", &["livestore-core", "dioxus"], &["leptos", "reactive_graph"]);
 }

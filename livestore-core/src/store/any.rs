@@ -266,6 +266,12 @@ impl AnyStore {
         Subscription::new(&self.0, |store| &store.statuses, (), Arc::new(changed))
     }
 
+    /// Like [`on_status`](Self::on_status) for a callback that may not leave this thread; see
+    /// [`subscribe_local`](Self::subscribe_local).
+    pub fn on_status_local(&self, changed: impl Fn() + 'static) -> LocalSubscription {
+        LocalSubscription::new(changed, |changed| self.on_status(changed))
+    }
+
     /// How many nodes the reactive graph has: for tests that nothing is left behind.
     #[doc(hidden)]
     pub fn node_count(&self) -> usize {

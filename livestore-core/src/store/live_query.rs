@@ -6,6 +6,7 @@ use super::{
     any::{AnyStore, Shared},
     callbacks::Subscription,
     gate::Reentered,
+    local::LocalSubscription,
 };
 use crate::{
     live::{LiveError, NodeHandle, Observer},
@@ -58,6 +59,12 @@ impl<T: Send + Sync + 'static> LiveQuery<T> {
             changed();
         };
         Subscription::new(&self.store, |store| &store.queries, id, Arc::new(changed))
+    }
+
+    /// Like [`on_change`](Self::on_change) for a callback that may not leave this thread; see
+    /// [`AnyStore::subscribe_local`].
+    pub fn on_change_local(&self, changed: impl Fn() + 'static) -> LocalSubscription {
+        LocalSubscription::new(changed, |changed| self.on_change(changed))
     }
 
     /// What tells `changed` the value there is, for whoever is told of changes.
