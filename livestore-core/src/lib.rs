@@ -59,6 +59,6 @@ pub use state::{
 pub use store::{
     AnyStore, BootStatus, BootWarning, CommitError, Document, Durability, LeaderStatus, LiveQuery,
     LocalSubscription, NotConfirmed, NotPersisted, NotifyWithin, OpenError, Receipt, Reentered,
-    StorageMode, Store, StoreError, StoreOptions, StoreSignal, Subscription, WeakStore,
+    StorageMode, Store, StoreError, StoreOptions, StoreSignal, Subscription, Turns, WeakStore,
 };
 pub use value::Value;

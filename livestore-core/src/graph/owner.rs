@@ -210,6 +210,11 @@ impl<E: ?Sized, X: Clone + PartialEq + Send + Sync + 'static> Graph<E, X> {
         Refreshed { changed, ran, cut_off }
     }
 
+    /// Whether an effect waits for the next refresh. One that was freed meanwhile may count.
+    pub fn is_stale(&self) -> bool {
+        !self.stale.is_empty()
+    }
+
     /// A further handle of a node that still exists and has values of type `T`.
     pub fn handle<T: 'static>(&mut self, id: NodeId) -> Option<Handle<T>> {
         self.collect();

@@ -170,6 +170,11 @@ impl Live {
         refreshed
     }
 
+    /// Whether a refresh would have anything to look at.
+    pub(crate) fn is_stale(&self) -> bool {
+        self.graph.is_stale()
+    }
+
     /// How many nodes there are.
     pub(crate) fn node_count(&mut self) -> usize {
         self.settle();

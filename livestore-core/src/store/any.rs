@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use livestore_sync::{SessionId, StoreId, ToSession};
+use livestore_sync::{SessionId, StoreId};
 
 use super::{
     callbacks::{Callbacks, Subscription},
@@ -23,8 +23,9 @@ use super::{
     local::{self, LocalSubscription},
     open::{Opening, Starter},
     persisted::Receipt,
-    rounds::{Asks, Rounds, Run},
+    rounds::Rounds,
     status::{BootWarning, Durability, LeaderStatus, StorageMode},
+    turn::Inbox,
 };
 use crate::{
     graph::NodeId,
@@ -65,6 +66,7 @@ pub(super) struct Shared {
     pub(super) opening: Mutex<Option<Opening>>,
     pub(super) starter: Starter,
     pub(super) rounds: Rounds,
+    pub(super) inbox: Inbox,
     pub(super) notify_within: NotifyWithin,
 }
 
@@ -165,8 +167,9 @@ impl AnyStore {
     /// Calls `changed` with a query's value now, and after every refresh that changed it, until the subscription is
     /// dropped. A value that the query fails to give is not told; follow [`live`](Self::live) to see errors.
     ///
-    /// Natively `changed` may run on the thread that delivers the leader's word, so it must not block until that word
-    /// comes (on a receipt's `persisted()`, on a shutdown): it would wait for itself.
+    /// Natively `changed` may run on the thread that delivers the leader's word (unless a thread takes
+    /// [turns](Self::turns)), so it must not block until that word comes (on a receipt's `persisted()`, on a shutdown):
+    /// it would wait for itself.
     pub fn subscribe<Q: IntoQuery>(
         &self,
         query: Q,
@@ -302,32 +305,6 @@ impl Shared {
         self.engine.enter()
     }
 
-    /// Takes a message of the leader.
-    pub(super) fn receive(&self, message: ToSession) {
-        self.update_status(|status| status.trouble = None);
-        self.act(|engine| engine.receive(now(), message));
-    }
-
-    /// Looks at the machine's time-outs.
-    pub(super) fn tick(&self) {
-        self.act(|_engine| ());
-    }
-
-    /// Changes the engine from outside of it, sends what that makes to send, and settles.
-    fn act(&self, change: impl FnOnce(&mut Engine)) {
-        match self.enter() {
-            Ok(mut engine) => {
-                change(&mut engine);
-                self.flush(&mut engine);
-            }
-            // Frames and timers never arrive on a thread that is inside the engine.
-            Err(error) => {
-                return tracing::error!(%error, "BUG: the platform called back into the engine");
-            }
-        }
-        self.settle();
-    }
-
     /// Sends what the machine has to send, and notes how it stands.
     pub(super) fn flush(&self, engine: &mut Engine) {
         let now = now();
@@ -362,64 +339,6 @@ impl Shared {
             self.connection.warn_on_leaving(current.durability == Durability::AtRisk);
             self.status_changed.store(true, Ordering::Relaxed);
         }
-    }
-
-    /// Refreshes the graph after something has arrived and tells who follows what changed; again while observers
-    /// commit.
-    pub(super) fn settle(&self) {
-        self.tell_progress();
-        self.tell(self.rounds.begin(Asks::News), None);
-    }
-
-    /// The same after a change that this thread has made in `engine`.
-    pub(super) fn settle_own(&self, mut engine: Inside<'_, Engine>) {
-        let run = self.rounds.begin(Asks::Own);
-        // Before the lock is let go: else another thread's round could take these changes, and tell them only after
-        // this thread has gone on.
-        let changed = run.is_some().then(|| engine.refresh());
-        drop(engine);
-        self.tell(run, changed);
-    }
-
-    fn tell(&self, run: Option<Run<'_>>, mut refreshed: Option<Vec<NodeId>>) {
-        let Some(run) = run else { return };
-        let settled = run.run(|| {
-            let changed = match refreshed.take().map_or_else(|| self.refresh(), Ok) {
-                Ok(changed) => changed,
-                // A materializer or computed function asked for it: who runs it settles afterwards.
-                Err(Reentered) => return,
-            };
-            let status_changed = self.status_changed.swap(false, Ordering::Relaxed);
-            if changed.is_empty() && !status_changed {
-                return;
-            }
-            (self.notify_within)(&mut || {
-                self.queries.call(&changed);
-                if status_changed {
-                    self.statuses.call(&[()]);
-                }
-            });
-        });
-        if !settled {
-            tracing::error!(
-                store = %self.id,
-                "observers commit on every change: gave up after 1000 rounds; make the commit depend on a value that settles"
-            );
-        }
-    }
-
-    fn refresh(&self) -> Result<Vec<NodeId>, Reentered> {
-        self.enter().map(|mut engine| engine.refresh())
-    }
-
-    pub(super) fn batch<R>(&self, f: impl FnOnce() -> R) -> R {
-        let batch = self.rounds.batch();
-        let result = f();
-        drop(batch);
-        if let Ok(engine) = self.enter() {
-            self.settle_own(engine);
-        }
-        result
     }
 }
 

@@ -2,15 +2,21 @@
 //!
 //! Kept beside the engine's lock, not under it: subscribing and unsubscribing work from anywhere, also from inside a
 //! callback, a materializer or another thread. A callback that was removed is not called any more, not even in a round
-//! that has begun.
+//! that has begun; one that was added is first called in the next round.
 
 use std::{
+    any::Any,
     collections::{BTreeMap, HashMap},
     hash::Hash,
+    ops::Range,
+    panic::{AssertUnwindSafe, catch_unwind},
     sync::{Arc, Mutex, PoisonError, Weak},
 };
 
 type Callback = Arc<dyn Fn() + Send + Sync>;
+
+/// What a callback panicked with.
+pub(super) type Panic = Box<dyn Any + Send>;
 
 #[derive(Debug)]
 pub(super) struct Callbacks<K>(Mutex<Table<K>>);
@@ -59,23 +65,28 @@ impl<K: Hash + Eq + Copy> Callbacks<K> {
         drop(removed);
     }
 
-    /// Calls everybody who follows one of the topics, in the order of the topics, then of subscribing.
-    pub(super) fn call(&self, topics: &[K]) {
+    /// Calls everybody who follows one of the topics, in the order of the topics, then of subscribing. A callback that
+    /// panics keeps nothing from the others; the first panic is handed back. Who subscribes meanwhile knows already.
+    pub(super) fn call(&self, topics: &[K]) -> Option<Panic> {
+        let mut panicked = None;
+        let end = self.with(|table| table.next);
         for topic in topics {
-            let mut after = None;
-            while let Some((id, callback)) = self.with(|table| table.next_after(topic, after)) {
-                callback();
-                after = Some(id);
+            let mut from = 0;
+            while let Some((id, callback)) = self.with(|table| table.next_in(topic, from..end)) {
+                from = id + 1;
+                // What it owns may be dropped here, too, if it has been removed meanwhile.
+                let called = catch_unwind(AssertUnwindSafe(move || callback()));
+                panicked = panicked.or(called.err());
             }
         }
+        panicked
     }
 }
 
 impl<K: Hash + Eq> Table<K> {
-    fn next_after(&self, topic: &K, after: Option<u64>) -> Option<(u64, Callback)> {
+    fn next_in(&self, topic: &K, ids: Range<u64>) -> Option<(u64, Callback)> {
         let of_topic = self.by_topic.get(topic)?;
-        let from = after.map_or(0, |id| id + 1);
-        of_topic.range(from..).next().map(|(id, callback)| (*id, Arc::clone(callback)))
+        of_topic.range(ids).next().map(|(id, callback)| (*id, Arc::clone(callback)))
     }
 }
 
@@ -151,11 +162,11 @@ mod tests {
         *victim.lock().expect("no panic") =
             Some(Subscription::new(&callbacks, |c| c, 1, Arc::new(note("second"))));
         let other = Subscription::new(&callbacks, |c| c, 2, Arc::new(note("other topic")));
-        callbacks.call(&[1]);
-        callbacks.call(&[2, 1]);
+        assert!(callbacks.call(&[1]).is_none());
+        assert!(callbacks.call(&[2, 1]).is_none());
         assert_eq!(*log.lock().expect("no panic"), ["first", "other topic", "first"]);
         drop((first, other));
-        callbacks.call(&[1, 2]);
+        assert!(callbacks.call(&[1, 2]).is_none());
         assert_eq!(log.lock().expect("no panic").len(), 3);
     }
 }

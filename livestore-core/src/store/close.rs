@@ -35,7 +35,12 @@ impl Shared {
             engine.stop_taking();
         }
         while now() < deadline {
-            let settled = self.enter().is_ok_and(|engine| engine.session.is_settled());
+            let settled = self.enter().is_ok_and(|mut engine| {
+                // The thread that takes turns may be this one.
+                self.take_in(&mut engine);
+                self.flush(&mut engine);
+                engine.session.is_settled()
+            });
             if settled {
                 break;
             }
@@ -48,6 +53,7 @@ impl Shared {
     /// still takes.
     fn close(&self) {
         let Ok(mut engine) = self.enter() else { return };
+        self.take_in(&mut engine);
         if engine.close()
             && let Some(journal) = engine.session.journal()
             && !self.write_journal(&journal)
@@ -56,6 +62,9 @@ impl Shared {
         }
         self.connection.post(&engine.session.leave());
         self.connection.end();
+        drop(engine);
+        // Who waits for a turn hears that there will be none.
+        self.inbox.want();
     }
 }
 

@@ -80,7 +80,7 @@ impl<D: ClientDocument> Document<D> {
     /// The value including what a batch that is under way has set.
     fn current(&self) -> Result<Arc<D>, CommitError> {
         let mut engine = self.store.0.enter()?;
-        Ok(engine.read_signal(&self.signal).unwrap_or_default())
+        Ok(engine.read(&self.signal).unwrap_or_default())
     }
 }
 

@@ -25,7 +25,7 @@ use super::{
 };
 use crate::{
     graph::NodeId,
-    live::{Cx, Live, Observer, Signal},
+    live::{Cx, Live, NodeHandle, Observer, Signal},
     query::{Query, QueryError},
     schema::{ClientDocument, EncodeError, EncodedCommit, SchemaDef},
     sqlite::Db,
@@ -145,12 +145,12 @@ impl Engine {
         Ok((signal, observer))
     }
 
-    /// A signal's value, with what a batch that is under way has set.
-    pub(super) fn read_signal<T: Send + Sync + 'static>(
+    /// A node's value on the state as it is, be its cell filled or not.
+    pub(super) fn read<T: Send + Sync + 'static>(
         &mut self,
-        signal: &Signal<T>,
-    ) -> Option<Arc<T>> {
-        self.live.read(signal, self.state.db()).ok()
+        node: &NodeHandle<T>,
+    ) -> Result<Arc<T>, QueryError> {
+        self.live.read(node, self.state.db())
     }
 
     /// Sets a document here at once, and queues it for the leader.

@@ -28,20 +28,23 @@ impl<T: Send + Sync + 'static> LiveQuery<T> {
         Self { store: Arc::clone(&store.0), observer }
     }
 
-    /// The value as of the last refresh, shared, or why there is none.
+    /// The value, shared, or why there is none. It is as of the last refresh; on a thread whose own changes still wait
+    /// for theirs (inside a batch, in an observer that has committed), it is as of now.
     ///
     /// # Errors
     /// The query's error; [`last`](Self::last) still has the value before it.
     pub fn value(&self) -> Result<Arc<T>, QueryError> {
         match &self.observer {
-            Ok(observer) => observer.value(),
+            Ok(observer) => read(&self.store, observer),
             Err(Reentered) => Err(LiveError::Reentered.into()),
         }
     }
 
     /// The last value there was, also while the query fails; None if it has failed from the start.
     pub fn last(&self) -> Option<Arc<T>> {
-        self.observer.as_ref().ok()?.last()
+        let observer = self.observer.as_ref().ok()?;
+        // Where that fails, it has left behind the last value.
+        read(&self.store, observer).ok().or_else(|| observer.last())
     }
 
     /// Its node, for [`Cx::get`](crate::Cx::get); None if it follows nothing.
@@ -70,13 +73,30 @@ impl<T: Send + Sync + 'static> LiveQuery<T> {
     /// What tells `changed` the value there is, for whoever is told of changes.
     pub(super) fn teller<F: Fn(&T)>(&self, changed: F) -> impl Fn() + use<T, F> {
         // Not the handle: kept in the store's own table, it would keep the store open.
-        let observer = self.observer.clone();
+        let (store, observer) = (Arc::downgrade(&self.store), self.observer.clone());
         move || {
-            if let Ok(Ok(value)) = observer.as_ref().map(Observer::value) {
+            let Ok(observer) = &observer else { return };
+            let value = match store.upgrade() {
+                Some(store) => read(&store, observer),
+                None => observer.value(),
+            };
+            if let Ok(value) = value {
                 changed(&value);
             }
         }
     }
+}
+
+/// A node's value as this thread is to see it: the module `rounds` says which that is.
+fn read<T: Send + Sync + 'static>(
+    store: &Shared,
+    observer: &Observer<T>,
+) -> Result<Arc<T>, QueryError> {
+    if !store.rounds.is_ahead() {
+        return observer.value();
+    }
+    let mut engine = store.enter().map_err(|Reentered| LiveError::Reentered)?;
+    engine.read(observer.node())
 }
 
 impl<T> Clone for LiveQuery<T> {

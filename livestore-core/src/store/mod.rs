@@ -1,8 +1,8 @@
 //! [`Store`]: what apps hold. It ties the state, the graph and the sync machine of one session together.
 //!
 //! In reading order: `typed` is what an app sees, `any` the same without the schema's type, `engine` what changes under
-//! the lock, `merge` how a leader's word is executed, `rounds` and `callbacks` how observers are told without the lock,
-//! `open`, `connection` and `close` the life of it all.
+//! the lock, `merge` how a leader's word is executed, `settle`, `rounds` and `callbacks` how observers are told without
+//! the lock, `turn` on which thread, `open`, `connection` and `close` the life of it all.
 //!
 //! Invariants:
 //! 1. A commit is synchronous: it never awaits, and after an error log, state and graph are as before.
@@ -30,9 +30,11 @@ mod options;
 mod persisted;
 mod receipt;
 mod rounds;
+mod settle;
 mod status;
 #[cfg(test)]
 mod tests;
+mod turn;
 mod typed;
 
 pub use any::{AnyStore, NotifyWithin, WeakStore};
@@ -47,4 +49,5 @@ pub use options::StoreOptions;
 pub use persisted::Receipt;
 pub use receipt::{NotConfirmed, NotPersisted};
 pub use status::{BootStatus, BootWarning, Durability, LeaderStatus, StorageMode};
+pub use turn::Turns;
 pub use typed::Store;

@@ -29,6 +29,7 @@ use super::{
     options::{OnBoot, Persistence, StoreOptions},
     rounds::Rounds,
     status::{BootStatus, BootWarning, LeaderStatus, StorageMode},
+    turn::Inbox,
 };
 use crate::{
     leader::{LeaderConfig, run},
@@ -135,6 +136,7 @@ async fn open_quietly<S: Schema>(options: StoreOptions<S>) -> Result<AnyStore, O
                 retry: Mutex::new(None),
             },
             rounds: Rounds::default(),
+            inbox: Inbox::default(),
             notify_within: options.notify_within,
         }
     });

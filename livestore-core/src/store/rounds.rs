@@ -5,10 +5,22 @@
 //! thread makes its own round: when a commit returns, its effect has been told, and it never waits for observers that
 //! another thread is calling, as those may be waiting for something that the committing thread holds. News from the
 //! leader promise nobody anything: whoever is telling takes them along. A batch holds all rounds back until it ends.
+//! (Where one thread takes turns, it alone runs rounds: see `turn`.)
+//!
+//! # What is read between a change and its round
+//! The cells of live queries are filled by rounds only, so a change that waits for its round has moved the database and
+//! not the cells: it was made in a batch, by an observer, or on another thread than the one that takes turns. The thread
+//! that made it is *ahead*, and until a refresh has filled the cells it reads through the graph instead, which computes
+//! what it asks for on the database as it is. So whatever it reads (live queries old and new, documents, `query`) is
+//! after its change, nothing is told early, and the round that follows finds computed what was read. Every other thread
+//! goes on reading the cells, and sees nothing of a batch before all of it.
 
 use std::{
     collections::HashMap,
-    sync::{Mutex, PoisonError},
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     thread::{self, ThreadId},
 };
 
@@ -16,14 +28,20 @@ use std::{
 const MOST_IN_A_ROW: u32 = 1_000;
 
 #[derive(Debug, Default)]
-pub(super) struct Rounds(Mutex<State>);
+pub(super) struct Rounds {
+    state: Mutex<State>,
+    /// Whether any thread is ahead. Read at every read of a value, so not under the lock.
+    any_ahead: AtomicBool,
+}
 
 #[derive(Debug, Default)]
 struct State {
     /// The threads that are at it, and whether each has been asked for one more.
     running: HashMap<ThreadId, bool>,
-    /// Batches that are open, on any thread.
-    batches: u32,
+    /// Batches that are open, by their threads.
+    batches: Vec<ThreadId>,
+    /// The threads that have changed what no refresh has shown yet.
+    ahead: Vec<ThreadId>,
 }
 
 /// An open batch; the last one to end runs the round that was held back.
@@ -32,19 +50,30 @@ pub(super) struct Batch<'a>(&'a Rounds);
 
 impl Drop for Batch<'_> {
     fn drop(&mut self) {
-        self.0.with(|state| state.batches -= 1);
+        let me = thread::current().id();
+        self.0.with(|state| {
+            if let Some(mine) = state.batches.iter().position(|thread| *thread == me) {
+                state.batches.swap_remove(mine);
+            }
+        });
     }
 }
 
 impl Rounds {
     fn with<R>(&self, f: impl FnOnce(&mut State) -> R) -> R {
-        f(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+        f(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Holds rounds back until the returned value is dropped; then call [`settle`](Self::settle).
+    /// Holds rounds back until the returned value is dropped; then ask for one.
     pub(super) fn batch(&self) -> Batch<'_> {
-        self.with(|state| state.batches += 1);
+        self.with(|state| state.batches.push(thread::current().id()));
         Batch(self)
+    }
+
+    /// Whether a batch is open on any thread. Asked under the engine's lock: if none is, none has changed anything that
+    /// a refresh under this lock would show.
+    pub(super) fn is_batching(&self) -> bool {
+        self.with(|state| !state.batches.is_empty())
     }
 
     /// Asks for a round. None when somebody else will run it: this thread is at it already, a batch is open, or it is
@@ -54,6 +83,7 @@ impl Rounds {
         self.with(|state| {
             if let Some(wanted) = state.running.get_mut(&me) {
                 *wanted = true;
+                self.put_ahead(state, me, asks);
                 return None;
             }
             if asks == Asks::News
@@ -63,12 +93,46 @@ impl Rounds {
                 return None;
             }
             // Whoever ends the batch asks again.
-            if state.batches > 0 {
+            if !state.batches.is_empty() {
+                // A thread that is held back by another's batch would, if it were ahead, read parts of that batch.
+                if state.batches.contains(&me) {
+                    self.put_ahead(state, me, asks);
+                }
                 return None;
             }
             state.running.insert(me, false);
             Some(Run(self, me))
         })
+    }
+
+    /// Notes that another thread will show what this one has changed.
+    pub(super) fn leave_to_another(&self) {
+        self.with(|state| self.put_ahead(state, thread::current().id(), Asks::Own));
+    }
+
+    fn put_ahead(&self, state: &mut State, thread: ThreadId, asks: Asks) {
+        if asks == Asks::Own && !state.ahead.contains(&thread) {
+            state.ahead.push(thread);
+            // Only the thread itself has to see it, and it does.
+            self.any_ahead.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// Whether this thread has changed what no refresh has shown yet.
+    pub(super) fn is_ahead(&self) -> bool {
+        // Pairs with `shown`: who finds nobody ahead finds the cells filled.
+        self.any_ahead.load(Ordering::Acquire)
+            && self.with(|state| state.ahead.contains(&thread::current().id()))
+    }
+
+    /// Notes that the cells hold what the database says. Called under the engine's lock, after a refresh.
+    pub(super) fn shown(&self) {
+        if self.any_ahead.load(Ordering::Relaxed) {
+            self.with(|state| {
+                state.ahead.clear();
+                self.any_ahead.store(false, Ordering::Release);
+            });
+        }
     }
 }
 
@@ -93,7 +157,7 @@ impl Run<'_> {
             // Whether to stop is decided in the same step as stopping, so that no request falls between the two.
             let again = self.0.with(|state| {
                 let wanted = state.running.remove(&self.1).unwrap_or_default();
-                let again = wanted && state.batches == 0;
+                let again = wanted && state.batches.is_empty();
                 if again {
                     state.running.insert(self.1, false);
                 }
