@@ -78,7 +78,7 @@ fn the_thread_that_takes_turns_never_sees_a_pair_mixed() {
         }
     });
     let total = BY_THREADS + BY_ANOTHER_SESSION;
-    let (mut moments, mut seen) = (0, -1);
+    let (mut moments, mut seen) = (0, 0);
     thread::scope(|scope| {
         for _ in 0..2 {
             let store = store.clone();
