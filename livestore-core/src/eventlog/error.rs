@@ -1,7 +1,7 @@
 //! What can be wrong with an eventlog.
 
 use livestore_sync::Lane;
-use rusqlite::ErrorCode;
+use rusqlite::{Error, ErrorCode};
 
 /// Why the eventlog can't be opened, read or written. Nothing was deleted or overwritten.
 #[derive(Debug, thiserror::Error)]
@@ -46,13 +46,31 @@ pub enum LogError {
         /// The file.
         file: String,
         /// SQLite's error.
-        source: rusqlite::Error,
+        source: Error,
     },
 }
 
 impl LogError {
+    /// Whether the file is damaged, so that nothing in it can be trusted; else the storage may work again later.
+    pub(crate) fn is_damage(&self) -> bool {
+        match self {
+            Self::NotALog { .. } | Self::NewerFormat { .. } | Self::Damaged { .. } => true,
+            Self::Storage { source, .. } => match source {
+                // A row that is not what was written there.
+                Error::FromSqlConversionFailure(..)
+                | Error::IntegralValueOutOfRange(..)
+                | Error::InvalidColumnType(..)
+                | Error::Utf8Error(..) => true,
+                source => matches!(
+                    source.sqlite_error_code(),
+                    Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt)
+                ),
+            },
+        }
+    }
+
     /// What a failure to open the file means: another file that happens to have its name, or a storage that refuses.
-    pub(crate) fn at_open(file: &str, source: rusqlite::Error) -> Self {
+    pub(crate) fn at_open(file: &str, source: Error) -> Self {
         let file = file.to_owned();
         match source.sqlite_error_code() {
             Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => {

@@ -154,6 +154,11 @@ impl NotFolded {
     pub(super) fn is_damage(&self) -> bool {
         matches!(self, Self::State(error) if error.is_damage())
     }
+
+    /// Whether the log is.
+    pub(super) fn is_log_damage(&self) -> bool {
+        matches!(self, Self::Log(error) if error.is_damage())
+    }
 }
 
 impl From<NotFolded> for OpenFailure {

@@ -30,6 +30,10 @@ pub(crate) struct Driver {
     databases: Databases,
     mode: StorageMode,
     warnings: Vec<BootWarning>,
+    /// It has mended something since that was last asked.
+    mended: bool,
+    /// What is wrong with the log, once that has shown.
+    damage: Option<String>,
 }
 
 #[derive(Debug)]
@@ -50,11 +54,20 @@ enum NotWritten {
 }
 
 impl NotWritten {
+    /// Whether the state is damaged.
     fn is_damage(&self) -> bool {
         match self {
             Self::Log(_) => false,
             Self::State(error) => error.is_damage(),
             Self::Behind(error) => error.is_damage(),
+        }
+    }
+
+    fn is_log_damage(&self) -> bool {
+        match self {
+            Self::Log(error) => error.is_damage(),
+            Self::State(_) => false,
+            Self::Behind(error) => error.is_log_damage(),
         }
     }
 }
@@ -72,7 +85,8 @@ impl Driver {
             Leader::new(MachineConfig::new(config.client, config.schema, log.fence(), log.heads()));
         let mode = StorageMode::of(&storage.mode());
         let (storage, databases) = (storage.clone(), Databases { log, state });
-        Ok(Self { storage, schema, machine, databases, mode, warnings })
+        let (mended, damage) = (false, None);
+        Ok(Self { storage, schema, machine, databases, mode, warnings, mended, damage })
     }
 
     /// How the opening went, for sessions.
@@ -80,15 +94,35 @@ impl Driver {
         LeaderReport::Serving { mode: self.mode.clone(), warnings: self.warnings.clone() }
     }
 
+    /// Whether sessions should hear of [`serving`](Self::serving) again.
+    pub(super) fn has_mended(&mut self) -> bool {
+        std::mem::take(&mut self.mended)
+    }
+
+    /// What is wrong with the log, once that has shown; nobody is served any more then.
+    pub(super) fn damage(&self) -> Option<&str> {
+        self.damage.as_deref()
+    }
+
     /// Takes a session's message.
     pub(crate) fn receive(&mut self, now: Duration, message: ToLeader) {
-        if let Err(error) = self.machine.receive(now, message, &self.databases) {
-            // The message counts as lost; its sender asks again.
-            tracing::warn!(%error, "the leader could not read");
-            if matches!(&error, NotRead::State(error) if error.is_damage()) {
-                self.mend(&error.to_string());
-            }
+        let from = message.from();
+        let Err(error) = self.machine.receive(now, message, &self.databases) else { return };
+        // The message counts as lost; its sender asks again.
+        tracing::warn!(%error, "the leader could not read");
+        match &error {
+            NotRead::Log(error) if error.is_damage() => self.stop(&error.to_string()),
+            NotRead::State(error) if error.is_damage() => self.mend(&error.to_string()),
+            NotRead::Log(_) | NotRead::State(_) => {}
         }
+        self.machine.could_not_read(from, error.to_string().into());
+    }
+
+    /// Serves no more. Adding to a damaged log could make it worse, and so could giving away half of it.
+    fn stop(&mut self, reason: &str) {
+        tracing::error!(reason, "the log is damaged; the leader stops");
+        self.machine.stop(reason.into());
+        self.damage.get_or_insert_with(|| reason.to_owned());
     }
 
     /// The next message to send.
@@ -106,14 +140,19 @@ impl Driver {
         let Some(group) = self.machine.next_group(now) else { return false };
         let append = Append { last: group.last, documents: group.documents, ..Append::default() };
         let written = self.databases.write(group.commits, append);
-        let outcome = written.map_err(|error| {
-            tracing::error!(%error, "a group was not written; it will be tried again");
-            if error.is_damage() {
+        let (outcome, error) = match written {
+            Ok(refused) => (Ok(refused), None),
+            Err(error) => (Err(Arc::from(error.to_string())), Some(error)),
+        };
+        self.machine.finish(now, outcome);
+        if let Some(error) = error {
+            tracing::error!(%error, "a group was not written");
+            if error.is_log_damage() {
+                self.stop(&error.to_string());
+            } else if error.is_damage() {
                 self.mend(&error.to_string());
             }
-            Arc::from(error.to_string())
-        });
-        self.machine.finish(now, outcome);
+        }
         true
     }
 }
@@ -129,9 +168,11 @@ impl Driver {
         drop(std::mem::replace(&mut databases.state, in_memory));
         match rebuild(storage, schema, &databases.log, |_, _| {}) {
             Ok(state) => databases.state = state,
+            Err(OpenFailure::Log(reason)) => self.stop(&reason),
             Err(error) => tracing::error!(%error, "a damaged state could not be replaced"),
         }
         self.warnings.push(BootWarning::StateRebuilt { reason: reason.to_owned() });
+        self.mended = true;
     }
 }
 

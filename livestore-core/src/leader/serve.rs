@@ -171,7 +171,8 @@ impl Serving {
         match from_frame::<ToLeader>(frame) {
             Ok(message) => {
                 let from = message.from();
-                if matches!(message, ToLeader::Attach(_)) {
+                let attaches = matches!(message, ToLeader::Attach(_));
+                if attaches {
                     // Whoever comes sees what was posted before: a reopened store has what its last opening committed.
                     self.write_waiting();
                 }
@@ -187,6 +188,10 @@ impl Serving {
                 }
                 self.driver.receive(now(), message);
                 self.send();
+                if let Some(reason) = self.driver.damage().filter(|_| attaches) {
+                    let report = LeaderReport::Damaged(reason.to_owned());
+                    self.posts.to_sessions(&[from], &ForSession::Report(report));
+                }
             }
             Err(FrameError::OtherProtocol(protocol)) => {
                 tracing::warn!(
@@ -202,6 +207,9 @@ impl Serving {
     }
 
     fn send(&mut self) {
+        if self.driver.has_mended() {
+            self.posts.to_all(&ForSession::Report(self.driver.serving()));
+        }
         while let Some(outgoing) = self.driver.poll_send() {
             let message = ForSession::Sync(outgoing.message);
             match outgoing.to {

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use livestore_core::{Event, Materialize, MaterializeError, Schema, Table, Writes};
 use livestore_sync::{
-    Args, ClientId, Commit, Event as SyncEvent, EventId, Head, Lane, Outcome, Session,
-    SessionConfig, SessionId, TabId,
+    Args, ClientId, Commit, Event as SyncEvent, EventId, Head, Lane, LeaderStatus, Outcome,
+    Outgoing, Recipients, Session, SessionConfig, SessionId, TabId,
 };
 
 use super::{LeaderConfig, boot::fold, driver::Driver};
@@ -74,6 +74,34 @@ impl Pair {
         pair.settle();
         assert!(pair.session.is_open());
         pair
+    }
+
+    /// A session of another version of the app, which folds the log from its start.
+    fn other_version(&self) -> Session {
+        let id = SessionId { tab: TabId(7), open: 8 };
+        Session::new(SessionConfig::new(CLIENT, id, 0), self.now)
+    }
+
+    /// Lets a session ask for this long; how often it did.
+    fn ask(&mut self, session: &mut Session, seconds: u64) -> usize {
+        let mut asked = 0;
+        for _ in 0..seconds * 4 {
+            self.now += Duration::from_millis(250);
+            while let Some(message) = session.poll_send(self.now) {
+                asked += 1;
+                self.driver.receive(self.now, message);
+            }
+            self.driver.write_group(self.now);
+            while let Some(Outgoing { to, message }) = self.driver.poll_send() {
+                let Recipients::Sessions(to) = to else { continue };
+                for receiver in [&mut *session, &mut self.session] {
+                    if to.contains(&receiver.id()) {
+                        receiver.receive(self.now, message.clone()).unwrap();
+                    }
+                }
+            }
+        }
+        asked
     }
 
     /// Exchanges messages and writes groups until all is quiet.
@@ -188,14 +216,14 @@ fn while_the_state_can_not_catch_up_commits_wait_and_none_is_lost_or_doubled() {
     }
     assert_eq!(pair.take_settled(), [], "nothing is accepted on a state that is not the log's");
     let stalled = pair.session.status(pair.now);
-    assert!(matches!(stalled, livestore_sync::LeaderStatus::Stalled { .. }), "{stalled:?}");
+    assert!(matches!(stalled, LeaderStatus::Stalled { .. }), "{stalled:?}");
     assert_eq!(pair.driver.databases().0.heads().synced.number, 1);
 
     pair.state(UNTRAP);
     pair.wait();
     assert_eq!(pair.take_settled(), [(2, true), (3, true), (4, true)]);
     assert_eq!(pair.rows(), [1, 2, 3, 4]);
-    assert_eq!(pair.session.status(pair.now), livestore_sync::LeaderStatus::Attached);
+    assert_eq!(pair.session.status(pair.now), LeaderStatus::Attached);
     pair.check();
 }
 
@@ -214,7 +242,7 @@ fn a_log_that_can_not_be_written_leaves_the_state_as_it_was_and_is_tried_again()
     assert_eq!(pair.rows(), [1], "log first: no effect without it");
     let stalled = pair.session.status(pair.now);
     assert!(
-        matches!(&stalled, livestore_sync::LeaderStatus::Stalled { reason } if reason.contains("full")),
+        matches!(&stalled, LeaderStatus::Stalled { reason } if reason.contains("full")),
         "{stalled:?}"
     );
     pair.check();
@@ -281,4 +309,62 @@ fn what_was_refused_is_not_taken_a_second_time() {
     assert_eq!(pair.driver.databases().0.heads().synced.number, 2);
     assert_ne!(pair.driver.databases().0.heads().synced, Head::ZERO);
     pair.check();
+}
+
+/// Whether a status says that this row of the log is damaged.
+fn names_damage(status: &LeaderStatus, event: u64) -> bool {
+    let place = format!("is damaged at event {event} ");
+    matches!(status, LeaderStatus::Stalled { reason } if reason.contains(&place))
+}
+
+#[test]
+fn a_log_whose_damage_shows_while_the_leader_serves_stops_it_and_every_session_is_told() {
+    for damage in [
+        "update events set args = '{\"id\":9}' where number = 2",
+        "update events set hash = x'00' where number = 2",
+        "update events set args = 'no JSON' where number = 2",
+    ] {
+        let mut pair = Pair::new();
+        pair.commit(&[1]);
+        pair.commit(&[2]);
+        pair.commit(&[3]);
+        pair.settle();
+        pair.take_settled();
+        pair.driver.log_storage(damage);
+        let mut other = pair.other_version();
+        let asked = pair.ask(&mut other, 600);
+        assert!((10..=60).contains(&asked), "{damage}: asked {asked} times in ten minutes");
+        assert!(names_damage(&other.status(pair.now), 2), "{:?}", other.status(pair.now));
+        assert!(!other.is_open());
+        assert!(pair.driver.damage().is_some_and(|reason| reason.contains("event 2 ")), "{damage}");
+
+        // Nothing is added to it, and what was there stays.
+        pair.commit(&[4]);
+        pair.settle();
+        pair.wait();
+        assert_eq!(pair.take_settled(), []);
+        assert!(names_damage(&pair.session.status(pair.now), 2));
+        assert_eq!(pair.session.pending().len(), 1);
+        assert_eq!(pair.driver.databases().0.heads().synced.number, 3);
+        assert_eq!(pair.rows(), [1, 2, 3]);
+    }
+}
+
+#[test]
+fn a_log_that_can_not_be_read_for_a_moment_is_read_again() {
+    let mut pair = Pair::new();
+    pair.commit(&[1]);
+    pair.settle();
+    pair.driver.log_storage("alter table events rename to elsewhere");
+    let mut other = pair.other_version();
+    pair.ask(&mut other, 30);
+    let stalled = other.status(pair.now);
+    assert!(
+        matches!(&stalled, LeaderStatus::Stalled { reason } if reason.contains("no such table")),
+        "{stalled:?}"
+    );
+    assert_eq!(pair.driver.damage(), None);
+    pair.driver.log_storage("alter table elsewhere rename to events");
+    pair.ask(&mut other, 30);
+    assert_eq!((other.status(pair.now), other.is_open()), (LeaderStatus::Attached, true));
 }

@@ -23,6 +23,8 @@ pub(crate) enum LeaderReport {
     },
     /// It can't serve this store.
     Failed(OpenFailure),
+    /// It served, and has met damage in the log: it answers no session any more.
+    Damaged(String),
 }
 
 /// Why a leader can't open a store, as plain data that travels to its sessions.

@@ -21,8 +21,10 @@ impl Db {
     /// The whole database as bytes, as a transaction sees it now.
     ///
     /// # Errors
-    /// [`SqliteError`] when it can't be read, or memory does not suffice.
+    /// [`SqliteError::Corrupt`] when it is damaged, others when it can't be read or memory does not suffice.
     pub fn to_bytes(&self) -> Result<Vec<u8>, SqliteError> {
+        // A large one was not checked when it was opened. Whoever got it damaged would refuse it and ask again for ever.
+        check(&self.conn)?;
         let mut copy = Connection::open_in_memory()?;
         copy_all(&self.conn, &mut copy)?;
         let mut bytes = copy.serialize(MAIN_DB)?.to_vec();
@@ -52,11 +54,13 @@ fn open_bytes(bytes: &[u8]) -> Result<Connection, SqliteError> {
     }
     let mut snapshot = Connection::open_in_memory()?;
     snapshot.deserialize_read_exact(MAIN_DB, bytes, bytes.len(), false)?;
-    let verdict: String = snapshot.query_row("PRAGMA quick_check(1)", (), |row| row.get(0))?;
-    if verdict != "ok" {
-        return Err(SqliteError::Corrupt(verdict));
-    }
+    check(&snapshot)?;
     Ok(snapshot)
+}
+
+fn check(conn: &Connection) -> Result<(), SqliteError> {
+    let verdict: String = conn.query_row("PRAGMA quick_check(1)", (), |row| row.get(0))?;
+    if verdict == "ok" { Ok(()) } else { Err(SqliteError::Corrupt(verdict)) }
 }
 
 fn copy_all(from: &Connection, to: &mut Connection) -> Result<(), SqliteError> {

@@ -41,8 +41,9 @@ use crate::{
     schema::Schema,
 };
 
-/// How long to wait before starting a leader again that could not open its storage.
+/// How long to wait before starting a leader again that could not open its storage; doubles up to `RETRY_MOST`.
 const RETRY: Duration = Duration::from_secs(2);
+const RETRY_MOST: Duration = Duration::from_secs(64);
 
 /// Somebody waits for the store to open.
 pub(super) struct Opening {
@@ -63,6 +64,8 @@ pub(super) struct Starter {
     entry: LeaderEntry,
     script: Option<String>,
     retry: Mutex<Option<crate::platform::Timer>>,
+    /// How long to wait before the next retry.
+    patience: Mutex<Duration>,
 }
 
 /// Opens the store that `options` name.
@@ -134,6 +137,7 @@ async fn open_quietly<S: Schema>(options: StoreOptions<S>) -> Result<AnyStore, O
                 entry: run::<S>,
                 script: options.worker_script,
                 retry: Mutex::new(None),
+                patience: Mutex::new(RETRY),
             },
             rounds: Rounds::default(),
             inbox: Inbox::default(),
@@ -234,6 +238,7 @@ impl Shared {
                 self.tell_boot(BootStatus::Rebuilding { done, total });
             }
             LeaderReport::Serving { mode, warnings } => {
+                *locked(&self.starter.patience) = RETRY;
                 self.update_status(|status| {
                     // What this session was told when it fell back to memory says more.
                     if !matches!(status.mode, StorageMode::InMemory { reason: Some(_) }) {
@@ -247,6 +252,13 @@ impl Shared {
                 self.settle();
             }
             LeaderReport::Failed(failure) => self.leader_failed(failure),
+            // An open session hears it through its machine, and keeps what it commits.
+            LeaderReport::Damaged(reason) => {
+                if let Some(opening) = locked(&self.opening).take() {
+                    // Whoever opens may have stopped waiting.
+                    let _ = opening.done.send(Err(OpenFailure::Log(reason)));
+                }
+            }
         }
     }
 
@@ -263,7 +275,12 @@ impl Shared {
                 });
                 self.settle();
                 let weak = Arc::downgrade(self);
-                let retry = after(RETRY, move || {
+                let wait = {
+                    let mut patience = locked(&self.starter.patience);
+                    let next = (*patience * 2).min(RETRY_MOST);
+                    std::mem::replace(&mut *patience, next)
+                };
+                let retry = after(wait, move || {
                     if let Some(shared) = weak.upgrade()
                         && let Err(error) = shared.link()
                     {

@@ -130,7 +130,7 @@ fn of_two_stores_of_one_directory_that_end_one_after_the_other_nothing_is_lost()
 #[test]
 fn a_store_that_is_dropped_right_after_more_bytes_than_a_leader_queues_loses_none() {
     const COMMITS: i64 = 5;
-    const EVENTS: i64 = 20;
+    const EVENTS: i64 = 12;
     let directory = directory();
     let store = in_directory(directory.path());
     let text = "x".repeat(300_000);

@@ -2,14 +2,15 @@
 
 use std::{fs, path::Path};
 
-use livestore_core::{BootWarning, OpenError, OpenFailure};
+use livestore_core::{BootWarning, LeaderStatus, OpenError, OpenFailure};
 
 use super::{
-    directory, rewrite,
+    check_all_is_there, directory, rewrite,
     support::{
-        Notes,
+        Notes, added, eventually,
         files::{bytes, connect, log, released, remove, state},
-        ids, in_directory, try_in_directory,
+        ids, in_directory, try_in_directory, try_version,
+        versions::NewNotes,
     },
     write_some,
 };
@@ -112,4 +113,42 @@ fn a_log_that_was_deleted_under_its_state_does_not_go_unnoticed() {
     assert!(ids(&store).is_empty(), "the state is the fold of the log");
     let warnings = store.boot_warnings();
     assert!(matches!(&warnings[..], [BootWarning::StateRebuilt { .. }]), "{warnings:?}");
+}
+
+#[test]
+fn damage_that_is_met_while_the_leader_serves_is_told_to_who_opens_and_to_who_is_there() {
+    let directory = directory();
+    write_some(directory.path());
+    connect(&log(directory.path()))
+        .execute_batch("update events set args = '{\"id\":5,\"text\":\"forged\"}' where lane = 0 and number = 5")
+        .expect("ok");
+    // Its state is whole, so the log is not read.
+    let store = in_directory(directory.path());
+    check_all_is_there(&store);
+    let path = log(directory.path()).display().to_string();
+    let names = |text: &str| text.contains(&path) && text.contains("event 5 ");
+    for attempt in 1..=2 {
+        // Another version of the app folds the log itself; the same one gets nothing of a damaged log either.
+        let refused = match attempt {
+            1 => try_version::<NewNotes>(directory.path()).map(drop),
+            _ => try_in_directory(directory.path()).map(drop),
+        };
+        assert!(
+            matches!(&refused, Err(OpenError::Leader { failure: OpenFailure::Log(reason), .. }) if names(reason)),
+            "attempt {attempt}: {refused:?}"
+        );
+    }
+    let receipt = store.commit(added(30)).expect("it applies here");
+    eventually(
+        "the session is told",
+        || matches!(store.leader_status(), LeaderStatus::Stalled { reason } if names(&reason)),
+    );
+    assert_eq!(store.pending(), 1);
+    drop((receipt, store));
+    released(directory.path());
+    let rows =
+        connect(&log(directory.path()))
+            .query_row("select count(*) from events", [], |row| row.get::<_, i64>(0));
+    assert_eq!(rows, Ok(24), "nothing was removed or added");
+    assert_eq!(ids(&in_directory(directory.path())).last(), Some(&30), "the journal has it");
 }

@@ -8,7 +8,7 @@ use livestore_core::{BootStatus, BootWarning, Store, StoreOptions};
 use super::{
     check_all_is_there, directory, rewrite,
     support::{
-        NoteEvent, Notes, Seen, added, close,
+        NoteEvent, Notes, Seen, added, close, eventually,
         files::{connect, hashes, log, released, remove, state},
         ids, in_directory, version,
         versions::NewNotes,
@@ -200,4 +200,31 @@ fn a_long_rebuild_tells_how_far_it_is() {
     assert!(done.len() > 2 && done.is_sorted() && done[0] == 0, "{seen:?}");
     assert_eq!((seen.first(), seen.last()), (Some(&BootStatus::Loading), Some(&BootStatus::Ready)));
     assert_eq!(ids(&store).len(), 40);
+}
+
+#[test]
+fn a_state_too_large_to_be_checked_when_it_is_opened_is_rebuilt_when_its_damage_shows() {
+    let directory = directory();
+    write_some(directory.path());
+    // Padding in a table of nobody's: what is checked is bounded by pages.
+    let pad = "create table padding (x blob);
+        with recursive n(i) as (select 1 union all select i + 1 from n where i < 20)
+        insert into padding select zeroblob(1000000) from n";
+    connect(&state::<Notes>(directory.path())).execute_batch(pad).expect("the statement runs");
+    let root: u32 = connect(&state::<Notes>(directory.path()))
+        .query_row("select rootpage from sqlite_schema where name = 'notes'", [], |row| row.get(0))
+        .expect("it is there");
+    rewrite(&state::<Notes>(directory.path()), |bytes| {
+        let page = 4096 * (root as usize - 1);
+        bytes[page..page + 4096].fill(0xa5);
+    });
+    let store = in_directory(directory.path());
+    check_all_is_there(&store);
+    eventually("the session is told", || {
+        matches!(&store.boot_warnings()[..], [BootWarning::StateRebuilt { .. }])
+    });
+    close(store);
+    let store = in_directory(directory.path());
+    check_all_is_there(&store);
+    assert_eq!(store.boot_warnings(), [], "mended for good");
 }

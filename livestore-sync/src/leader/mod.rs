@@ -14,6 +14,7 @@
 //!    stands only where the author says that the log has lost an acknowledged stretch).
 //! 3. Waiting commits are bounded by [`Limits`]; what does not fit is dropped, and its sender sends it again.
 //! 4. Only attached sessions are told news; whoever is told has been told everything before.
+//! 5. Once stopped it takes nothing, writes nothing and tells whoever asks why.
 //!
 //! Deliberately not here: reading and writing ([`LeaderStorage`] reads, the driver writes), the backend.
 
@@ -166,6 +167,8 @@ pub struct Leader {
     transfers: BTreeMap<SessionId, Transfer>,
     snapshots: u64,
     stalled: Option<(Arc<str>, Duration)>,
+    /// Why nothing is read or written any more.
+    stopped: Option<Arc<str>>,
     outgoing: VecDeque<Outgoing>,
 }
 
@@ -188,6 +191,7 @@ impl Leader {
             transfers: BTreeMap::new(),
             snapshots: 0,
             stalled: None,
+            stopped: None,
             outgoing: VecDeque::from([Outgoing { to: Recipients::Everyone, message: announce }]),
             config,
         }
@@ -234,6 +238,12 @@ impl Leader {
         if let Some(heard) = self.attached.get_mut(&from) {
             *heard = now;
         }
+        if let Some(reason) = self.stopped.clone()
+            && !matches!(message, ToLeader::Leave { .. })
+        {
+            self.send(from, ToSession::Stalled { fence: self.config.fence, reason });
+            return Ok(());
+        }
         match message {
             ToLeader::Attach(attach) => return self.on_attach(now, &attach, storage),
             ToLeader::Leave { .. } => {
@@ -264,6 +274,20 @@ impl Leader {
             }
         }
         Ok(())
+    }
+
+    /// Tells a session whose message could not be answered why; it asks again by itself.
+    pub fn could_not_read(&mut self, from: SessionId, reason: Arc<str>) {
+        self.send(from, ToSession::Stalled { fence: self.config.fence, reason });
+    }
+
+    /// Stops: the log is damaged, so nothing of it is given away and nothing is added to it. Every session is told; what
+    /// they commit stays with them, for a leader that finds the log mended.
+    pub fn stop(&mut self, reason: Arc<str>) {
+        if self.stopped.is_none() {
+            self.broadcast(ToSession::Stalled { fence: self.config.fence, reason: reason.clone() });
+            self.stopped = Some(reason);
+        }
     }
 
     /// Whether `from` is attached to this very leader.
@@ -331,7 +355,10 @@ impl Leader {
     /// [`Leader::finish`] before it does anything else with the machine.
     #[must_use]
     pub fn next_group(&mut self, now: Duration) -> Option<Group> {
-        if self.group.is_some() || self.poll_timeout().is_some_and(|due| due > now) {
+        if self.stopped.is_some()
+            || self.group.is_some()
+            || self.poll_timeout().is_some_and(|due| due > now)
+        {
             return None;
         }
         let commits = self.intake.next_group(&self.config.limits);
@@ -356,7 +383,8 @@ impl Leader {
     /// When to call [`Leader::next_group`] again although nothing has arrived.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Duration> {
-        self.stalled.as_ref().map(|(_, due)| *due)
+        let stalled = self.stalled.as_ref().filter(|_| self.stopped.is_none());
+        stalled.map(|(_, due)| *due)
     }
 
     /// Takes what became of the group: written, but for the refused commits; or not written, for a reason that may

@@ -41,6 +41,10 @@ impl Session {
             ToSession::NoSnapshot { attempt, .. } if self.link.awaits(attempt) => {
                 return Ok(vec![self.on_no_snapshot(now)]);
             }
+            // It can't answer; the question is repeated when its answer is overdue, less and less often.
+            ToSession::Stalled { reason, .. } if matches!(self.link, Link::Attaching { .. }) => {
+                self.stalled = Some(reason);
+            }
             _ if newer => self.attach_now(now),
             ToSession::Reattach { .. } if !matches!(self.link, Link::Attaching { .. }) => {
                 self.attach_again(now);

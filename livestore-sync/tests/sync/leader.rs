@@ -331,3 +331,31 @@ fn another_protocol_is_told_which_one_is_spoken() {
     let announce = ToSession::Announce { fence: FENCE, protocol: PROTOCOL, schema: 0 };
     assert_eq!(answer, [announce]);
 }
+
+#[test]
+fn a_stopped_leader_writes_nothing_and_tells_whoever_asks_why() {
+    let log = Log { commits: vec![commit(0, 1, 1)], snapshot: None };
+    let mut leader = leader_with(&log, Limits::default());
+    hear(&mut leader, &log, attach(1, 1, Some(log.heads())));
+    let push = |open, n| {
+        let (from, parent) = (session(open), log.heads());
+        let commits = vec![commit(open, n, 1)];
+        let author = from;
+        ToLeader::Push(Push { from, author, fence: FENCE, parent, acknowledged: 0, commits })
+    };
+    assert_eq!(hear(&mut leader, &log, push(1, 1)), []);
+    leader.stop("bad row".into());
+    leader.stop("another bad row".into());
+    let stalled = || vec![ToSession::Stalled { fence: FENCE, reason: "bad row".into() }];
+    assert_eq!(words(&mut leader), stalled());
+    assert_eq!(leader.next_group(Duration::from_secs(1_000)), None, "what waited is not written");
+    assert_eq!(leader.poll_timeout(), None);
+    assert_eq!(hear(&mut leader, &log, attach(2, 1, None)), stalled());
+    assert_eq!(hear(&mut leader, &log, attach(1, 2, Some(log.heads()))), stalled());
+    assert_eq!(hear(&mut leader, &log, push(1, 1)), stalled());
+    assert_eq!(
+        hear(&mut leader, &log, ToLeader::Ping { from: session(1), fence: FENCE }),
+        stalled()
+    );
+    assert_eq!(hear(&mut leader, &log, ToLeader::Leave { from: session(1) }), []);
+}
