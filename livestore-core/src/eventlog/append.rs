@@ -3,7 +3,7 @@
 use livestore_sync::{Commit, Document, Head, PerLane, SessionId};
 use rusqlite::{Connection, params};
 
-use super::{EventLog, LogError, open::lane_number, read::owner_text, to_sql};
+use super::{EventLog, LogError, documents, open::lane_number, to_sql};
 
 /// What one transaction writes.
 #[derive(Debug, Default)]
@@ -12,6 +12,8 @@ pub(crate) struct Append {
     pub(crate) commits: Vec<Commit>,
     /// Commits that can't be applied, with the reason.
     pub(crate) quarantined: Vec<(Commit, String)>,
+    /// When, in milliseconds since 1970.
+    pub(crate) at_ms: u64,
     /// The last `n` of each author of the above.
     pub(crate) last: Vec<(SessionId, u64)>,
     /// Latest values of documents.
@@ -33,10 +35,6 @@ impl EventLog {
         match written {
             Ok(heads) => {
                 self.heads = heads;
-                for (author, n) in &append.last {
-                    let last = self.last.entry(*author).or_default();
-                    *last = (*last).max(*n);
-                }
                 Ok(())
             }
             Err(source) => {
@@ -76,39 +74,40 @@ fn write(
         }
     }
     for (commit, reason) in &append.quarantined {
-        quarantine(conn, commit, reason)?;
+        quarantine(conn, commit, reason, append.at_ms)?;
     }
     for (author, n) in &append.last {
         see(conn, *author, *n)?;
     }
-    let mut document = conn.prepare_cached(
-        "insert into documents (owner, name, json) values (?1, ?2, ?3)
-         on conflict (owner, name) do update set json = excluded.json",
-    )?;
-    for Document { key, json } in &append.documents {
-        document.execute([&owner_text(key.owner), key.name.as_ref(), json])?;
+    for document in &append.documents {
+        documents::save(conn, document)?;
     }
     Ok(heads)
 }
 
-/// Remembers a session's last `n`, and that it is newer than all others.
+/// Remembers a session's last `n`.
 fn see(conn: &Connection, author: SessionId, n: u64) -> rusqlite::Result<()> {
     conn.prepare_cached(
         "insert into sessions (tab, open, last_n) values (?1, ?2, ?3)
-         on conflict (tab, open) do update set last_n = max(last_n, excluded.last_n),
-             seen = (select max(seen) + 1 from sessions)",
+         on conflict (tab, open) do update set last_n = max(last_n, excluded.last_n)",
     )?
     .execute(params![to_sql(author.tab.0), to_sql(author.open), to_sql(n)])
     .map(drop)
 }
 
-fn quarantine(conn: &Connection, commit: &Commit, reason: &str) -> rusqlite::Result<()> {
+fn quarantine(
+    conn: &Connection,
+    commit: &Commit,
+    reason: &str,
+    at_ms: u64,
+) -> rusqlite::Result<()> {
     let json = serde_json::to_string(commit)
         .map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))?;
     let author = commit.author();
     conn.execute(
-        "insert or replace into quarantine (client, tab, open, first_n, lane, commit_json, reason)
-         values (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+        "insert or replace into quarantine
+             (client, tab, open, first_n, lane, commit_json, reason, at_ms)
+         values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
         params![
             to_sql(commit.id().client.0),
             to_sql(author.tab.0),
@@ -116,7 +115,8 @@ fn quarantine(conn: &Connection, commit: &Commit, reason: &str) -> rusqlite::Res
             to_sql(commit.first_n().get()),
             lane_number(commit.lane()),
             json,
-            reason
+            reason,
+            to_sql(at_ms)
         ],
     )
     .map(drop)

@@ -7,11 +7,12 @@
 //! Invariants:
 //! 1. A lane's numbers run from 1 without gaps; each row carries the chain hash of the lane up to it.
 //! 2. A commit's rows are adjacent and carry the same first `n`.
-//! 3. A session's last `n` is that of its last commit in the log or in quarantine, and never falls. It is forgotten when
-//!    ten thousand other sessions came after.
+//! 3. A session's last `n` is that of its last commit in the log or in quarantine, never falls and is never forgotten: a
+//!    tab that comes back after years may send again what the log has, and the events themselves are kept, too.
 //! 4. A file that is no eventlog, or one of a newer format, is never written to nor deleted.
 
 mod append;
+mod documents;
 mod error;
 mod open;
 mod read;
@@ -22,9 +23,7 @@ mod tests;
 pub(crate) use append::Append;
 pub use error::LogError;
 
-use std::collections::BTreeMap;
-
-use livestore_sync::{Fence, Head, PerLane, SessionId};
+use livestore_sync::{Fence, Head, PerLane};
 use rusqlite::Connection;
 
 /// The open eventlog.
@@ -34,7 +33,6 @@ pub(crate) struct EventLog {
     /// What error messages call it: a path or an OPFS name.
     file: String,
     heads: PerLane<Head>,
-    last: BTreeMap<SessionId, u64>,
     fence: Fence,
 }
 
@@ -42,11 +40,6 @@ impl EventLog {
     /// How far each lane has come.
     pub(crate) fn heads(&self) -> PerLane<Head> {
         self.heads
-    }
-
-    /// The highest `n` of a session's events here or in quarantine, 0 if there are none.
-    pub(crate) fn last_n(&self, author: SessionId) -> u64 {
-        self.last.get(&author).copied().unwrap_or(0)
     }
 
     /// The number of this opening, higher than all before it, and the log's epoch.

@@ -1,8 +1,6 @@
 //! Opening: recognise the file, create its tables when it is new, and begin a term.
 
-use std::collections::BTreeMap;
-
-use livestore_sync::{ChainHash, Fence, Head, Lane, PerLane, SessionId, TabId};
+use livestore_sync::{ChainHash, Fence, Head, Lane, PerLane};
 use rusqlite::{Connection, OptionalExtension, config::DbConfig};
 
 use super::{EventLog, LogError, from_sql};
@@ -10,10 +8,7 @@ use super::{EventLog, LogError, from_sql};
 /// "lslg": marks the file as an eventlog of livestore in SQLite's header.
 const APPLICATION_ID: i64 = 0x6c73_6c67;
 /// The format this version writes; also the newest it reads.
-const FORMAT: i64 = 1;
-/// How many sessions' last `n` are remembered. One row is made per opened tab that commits; journals of tabs that
-/// are older than so many others are treated as new sessions' would be.
-const SESSIONS_KEPT: i64 = 10_000;
+const FORMAT: i64 = 2;
 
 const TABLES: &str = "
     create table events (
@@ -23,25 +18,41 @@ const TABLES: &str = "
         primary key (lane, number)
     ) strict, without rowid;
     create table sessions (
-        seen integer primary key, tab integer not null, open integer not null, last_n integer not null,
-        unique (tab, open)
-    ) strict;
+        tab integer not null, open integer not null, last_n integer not null, primary key (tab, open)
+    ) strict, without rowid;
     create table documents (
         owner text not null, name text not null, json text not null, primary key (owner, name)
     ) strict, without rowid;
+    create table tabs (owner text primary key, day integer not null) strict, without rowid;
     create table quarantine (
         client integer not null, tab integer not null, open integer not null, first_n integer not null,
         lane integer not null, commit_json text not null, reason text not null,
+        at_ms integer not null default 0,
         primary key (tab, open, first_n)
     ) strict, without rowid;
     create table states (hash integer primary key, opened_ms integer not null) strict;
     create table meta (key text primary key not null, value integer not null) strict, without rowid;
-    insert into meta values ('term', 0), ('epoch', 0);
+    insert into meta values ('term', 0), ('epoch', 0), ('day', 0), ('date', 0);
+";
+
+/// Brings a log of format 1 to format 2.
+const FROM_1: &str = "
+    alter table sessions rename to sessions_1;
+    create table sessions (
+        tab integer not null, open integer not null, last_n integer not null, primary key (tab, open)
+    ) strict, without rowid;
+    insert into sessions select tab, open, last_n from sessions_1;
+    drop table sessions_1;
+    create table tabs (owner text primary key, day integer not null) strict, without rowid;
+    insert into tabs select distinct owner, 0 from documents where owner <> 'client';
+    alter table quarantine add column at_ms integer not null default 0;
+    insert into meta values ('day', 0), ('date', 0);
 ";
 
 /// What a database holds that may be used as an eventlog.
 enum Found {
     Eventlog,
+    Format1,
     Nothing,
 }
 
@@ -67,15 +78,15 @@ impl EventLog {
         let refused = |source: rusqlite::Error| LogError::at_open(file, source);
         match recognise(&conn, file)? {
             Found::Eventlog => {}
-            Found::Nothing => create(&conn).map_err(refused)?,
+            Found::Format1 => make(&conn, FROM_1).map_err(refused)?,
+            Found::Nothing => make(&conn, TABLES).map_err(refused)?,
         }
         let fence = begin_term(&conn).map_err(refused)?;
         let mut heads = PerLane::default();
         for lane in Lane::ALL {
             heads[lane] = head(&conn, lane).map_err(refused)?;
         }
-        let last = last_ns(&conn).map_err(refused)?;
-        Ok(Self { conn, file: file.to_owned(), heads, last, fence })
+        Ok(Self { conn, file: file.to_owned(), heads, fence })
     }
 }
 
@@ -92,6 +103,7 @@ fn recognise(conn: &Connection, file: &str) -> Result<Found, LogError> {
         read().map_err(|source| LogError::at_open(file, source))?;
     match (application, format, objects) {
         (APPLICATION_ID, FORMAT, _) => Ok(Found::Eventlog),
+        (APPLICATION_ID, 1, _) => Ok(Found::Format1),
         (APPLICATION_ID, found, _) if found > FORMAT => {
             Err(LogError::NewerFormat { file: file.to_owned(), found, known: FORMAT })
         }
@@ -107,9 +119,10 @@ fn recognise(conn: &Connection, file: &str) -> Result<Found, LogError> {
     }
 }
 
-fn create(conn: &Connection) -> rusqlite::Result<()> {
+/// Makes the tables of this format, in one transaction with the format's number.
+fn make(conn: &Connection, tables: &str) -> rusqlite::Result<()> {
     conn.execute_batch("begin immediate")?;
-    let created = conn.execute_batch(TABLES).and_then(|()| {
+    let created = conn.execute_batch(tables).and_then(|()| {
         conn.pragma_update(None, "application_id", APPLICATION_ID)?;
         conn.pragma_update(None, "user_version", FORMAT)
     });
@@ -123,10 +136,6 @@ fn create(conn: &Connection) -> rusqlite::Result<()> {
 }
 
 fn begin_term(conn: &Connection) -> rusqlite::Result<Fence> {
-    conn.execute(
-        "delete from sessions where seen <= (select max(seen) from sessions) - ?1",
-        [SESSIONS_KEPT],
-    )?;
     // The clock as well: a log that has lost its tail with the power must not begin a term that was there already.
     let term: i64 = conn.query_row(
         "update meta set value = max(value + 1, cast(unixepoch('subsec') * 1000 as integer))
@@ -152,16 +161,6 @@ fn head(conn: &Connection, lane: Lane) -> rusqlite::Result<Head> {
     )
     .optional()
     .map(Option::unwrap_or_default)
-}
-
-fn last_ns(conn: &Connection) -> rusqlite::Result<BTreeMap<SessionId, u64>> {
-    conn.prepare("select tab, open, last_n from sessions")?
-        .query_map([], |row| {
-            let session =
-                SessionId { tab: TabId(from_sql(row.get(0)?)), open: from_sql(row.get(1)?) };
-            Ok((session, from_sql(row.get(2)?)))
-        })?
-        .collect()
 }
 
 /// A lane as it is stored.

@@ -1,10 +1,9 @@
-//! Reading: commits from a head on, whether a head is ours, documents and quarantine.
+//! Reading: commits from a head on, whether a head is ours, how far an author is, quarantine.
 
 use std::num::NonZeroU64;
 
 use livestore_sync::{
-    Args, ChainHash, ClientId, Commit, Document, DocumentKey, DocumentOwner, Event, EventId, Head,
-    Lane, Refused, SessionId, TabId,
+    Args, ChainHash, ClientId, Commit, Event, EventId, Head, Lane, Refused, SessionId, TabId,
 };
 use rusqlite::{OptionalExtension, Row};
 
@@ -101,27 +100,19 @@ impl EventLog {
         Ok(commits)
     }
 
-    /// The documents of the client and of `tab`.
+    /// The highest `n` of a session's events here or in quarantine, 0 if there are none.
     ///
     /// # Errors
     /// [`LogError::Storage`].
-    pub(crate) fn documents(&self, tab: TabId) -> Result<Vec<Document>, LogError> {
-        let read = |owner: DocumentOwner| -> rusqlite::Result<Vec<Document>> {
-            self.conn
-                .prepare_cached("select name, json from documents where owner = ?1")?
-                .query_map([owner_text(owner)], |row| {
-                    let name: String = row.get(0)?;
-                    let json: String = row.get(1)?;
-                    Ok(Document {
-                        key: DocumentKey { owner, name: name.into() },
-                        json: json.into(),
-                    })
-                })?
-                .collect()
-        };
-        let mut documents = read(DocumentOwner::Client).map_err(|source| self.storage(source))?;
-        documents.extend(read(DocumentOwner::Tab(tab)).map_err(|source| self.storage(source))?);
-        Ok(documents)
+    pub(crate) fn last_n(&self, author: SessionId) -> Result<u64, LogError> {
+        self.conn
+            .prepare_cached("select last_n from sessions where tab = ?1 and open = ?2")
+            .and_then(|mut statement| {
+                let key = (to_sql(author.tab.0), to_sql(author.open));
+                statement.query_row(key, |row| row.get(0).map(from_sql)).optional()
+            })
+            .map(Option::unwrap_or_default)
+            .map_err(|source| self.storage(source))
     }
 
     /// `author`'s commits in quarantine with a first `n` of at least `from`.
@@ -160,14 +151,6 @@ impl EventLog {
 
     pub(super) fn storage(&self, source: rusqlite::Error) -> LogError {
         LogError::Storage { file: self.file.clone(), source }
-    }
-}
-
-/// An owner as it is stored.
-pub(super) fn owner_text(owner: DocumentOwner) -> String {
-    match owner {
-        DocumentOwner::Client => "client".to_owned(),
-        DocumentOwner::Tab(tab) => tab.to_string(),
     }
 }
 

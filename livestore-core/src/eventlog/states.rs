@@ -20,6 +20,20 @@ impl EventLog {
             .map_err(|source| self.storage(source))
     }
 
+    /// The same for a state whose schema a live session has, if there is one; to the hour, so that it is seldom written.
+    ///
+    /// # Errors
+    /// [`LogError::Storage`].
+    pub(crate) fn touch_state(&self, schema: u64, now_ms: u64) -> Result<(), LogError> {
+        self.conn
+            .execute(
+                "update states set opened_ms = ?2 where hash = ?1 and opened_ms < ?2 - 3600000",
+                (to_sql(schema), to_sql(now_ms)),
+            )
+            .map(drop)
+            .map_err(|source| self.storage(source))
+    }
+
     /// When the state of this schema was opened last; None if it never was.
     ///
     /// # Errors

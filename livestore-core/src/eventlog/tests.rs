@@ -68,7 +68,14 @@ fn what_was_appended_is_read_again_in_whole_commits() {
     let log = reopen(log);
     assert_eq!(log.heads().synced.number, 7);
     assert_eq!(log.heads().client_only.number, 1);
-    assert_eq!((log.last_n(session(1)), log.last_n(other), log.last_n(session(9))), (7, 1, 0));
+    assert_eq!(
+        (
+            log.last_n(session(1)).unwrap(),
+            log.last_n(other).unwrap(),
+            log.last_n(session(9)).unwrap()
+        ),
+        (7, 1, 0)
+    );
     assert_eq!(log.read(Lane::Synced, Head::ZERO, usize::MAX).unwrap(), commits);
     let mut head = Head::ZERO;
     for commit in &commits {
@@ -112,18 +119,23 @@ fn an_append_that_fails_half_way_leaves_nothing_behind() {
             quarantined: vec![(synced(6, 6), "because".to_owned())],
             last: vec![(session(1), 6), (session(2), 1)],
             documents: vec![document(DocumentOwner::Client, "1")],
+            at_ms: 0,
         };
         let failed = log.append(&group);
         assert!(matches!(failed, Err(LogError::Storage { .. })), "{block}: {failed:?}");
         assert_eq!(log.heads(), before, "{block}");
-        assert_eq!((log.last_n(session(1)), log.last_n(session(2))), (1, 0), "{block}");
+        assert_eq!(
+            (log.last_n(session(1)).unwrap(), log.last_n(session(2)).unwrap()),
+            (1, 0),
+            "{block}"
+        );
         let counts = ["events", "sessions", "documents", "quarantine"].map(|t| count(&log, t));
         assert_eq!(counts, [rows, 1, 0, 0], "{block}");
 
         log.conn.execute_batch(unblock).unwrap();
         log.append(&group).unwrap();
         let log = reopen(log);
-        assert_eq!((log.heads().synced.number, log.last_n(session(1))), (5, 6), "{block}");
+        assert_eq!((log.heads().synced.number, log.last_n(session(1)).unwrap()), (5, 6), "{block}");
         assert_eq!(log.read(Lane::Synced, Head::ZERO, usize::MAX).unwrap().len(), 3, "{block}");
     }
 }
@@ -208,6 +220,7 @@ fn quarantine_is_listed_by_author_and_place_and_keeps_the_last_n() {
         ],
         last: vec![(session(1), 3), (session(2), 1)],
         documents: Vec::new(),
+        at_ms: 0,
     })
     .unwrap();
     log.append(&Append {
@@ -232,7 +245,7 @@ fn quarantine_is_listed_by_author_and_place_and_keeps_the_last_n() {
     assert_eq!(of(session(2), 1), [(1, "other".to_owned())]);
     assert_eq!(of(session(3), 1), []);
     assert_eq!(log.refused(session(1), 4).unwrap()[0].id, id(session(1), 4));
-    assert_eq!((log.last_n(session(1)), log.heads().synced.number), (4, 1));
+    assert_eq!((log.last_n(session(1)).unwrap(), log.heads().synced.number), (4, 1));
     let kept: String = log
         .conn
         .query_row("select commit_json from quarantine where first_n = 2", [], |row| row.get(0))
@@ -246,29 +259,127 @@ fn the_last_n_never_falls() {
     let note = |n| Append { last: vec![(session(1), n)], ..Append::default() };
     log.append(&note(5)).unwrap();
     log.append(&note(3)).unwrap();
-    assert_eq!(log.last_n(session(1)), 5);
-    assert_eq!(reopen(log).last_n(session(1)), 5);
+    assert_eq!(log.last_n(session(1)).unwrap(), 5);
+    assert_eq!(reopen(log).last_n(session(1)).unwrap(), 5);
 }
 
 #[test]
-fn of_very_many_sessions_the_longest_silent_ones_are_forgotten() {
+fn of_very_many_sessions_none_is_forgotten() {
     let mut log = log();
-    let note = |open| Append { last: vec![(session(open), 1)], ..Append::default() };
-    for open in 1..=3 {
-        log.append(&note(open)).unwrap();
-    }
+    append(&mut log, &[synced(1, 3)]);
     log.conn
         .execute_batch(
-            "with recursive many(x) as (select 1000 union all select x + 1 from many where x < 10997)
+            "with recursive many(x) as (select 1000 union all select x + 1 from many where x < 40999)
              insert into sessions (tab, open, last_n) select 1, x, 1 from many",
         )
         .unwrap();
-    // The second one is old and busy.
-    log.append(&Append { last: vec![(session(2), 2)], ..Append::default() }).unwrap();
-    let log = reopen(log);
-    let last = [1, 2, 3].map(|open| log.last_n(session(open)));
-    assert_eq!(last, [0, 2, 1]);
-    assert_eq!(count(&log, "sessions"), 10_000);
+    let log = reopen(reopen(log));
+    assert_eq!(log.last_n(session(1)).unwrap(), 3, "it may send its third event once more");
+}
+
+#[test]
+fn a_log_of_format_1_is_taken_over() {
+    let old = Connection::open_in_memory().unwrap();
+    old.execute_batch(
+        "create table events (
+            lane integer not null, number integer not null,
+            client integer not null, tab integer not null, open integer not null, n integer not null,
+            first_n integer not null, name text not null, args text not null, hash blob not null,
+            primary key (lane, number)
+        ) strict, without rowid;
+        create table sessions (
+            seen integer primary key, tab integer not null, open integer not null, last_n integer not null,
+            unique (tab, open)
+        ) strict;
+        create table documents (
+            owner text not null, name text not null, json text not null, primary key (owner, name)
+        ) strict, without rowid;
+        create table quarantine (
+            client integer not null, tab integer not null, open integer not null, first_n integer not null,
+            lane integer not null, commit_json text not null, reason text not null,
+            primary key (tab, open, first_n)
+        ) strict, without rowid;
+        create table states (hash integer primary key, opened_ms integer not null) strict;
+        create table meta (key text primary key not null, value integer not null) strict, without rowid;
+        insert into meta values ('term', 7), ('epoch', 0);
+        insert into sessions values (1, -4294967295, 1, 5);
+        insert into documents values ('0000000000000001', 'draft', '1'), ('client', 'draft', '2');
+        pragma application_id = 0x6c736c67; pragma user_version = 1",
+    )
+    .unwrap();
+    EventLog::check(&old, "the log").unwrap();
+    let mut log = EventLog::open(old, "the log").unwrap();
+    assert_eq!(log.last_n(session(1)).unwrap(), 5);
+    assert_eq!(log.documents(TabId(1)).unwrap().len(), 2);
+    append(&mut log, &[synced(6, 6)]);
+    let mut log = reopen(log);
+    log.collect_documents(1).unwrap();
+    assert_eq!((log.last_n(session(1)).unwrap(), log.heads().synced.number), (6, 1));
+    assert_eq!(count(&log, "tabs"), 1);
+}
+
+/// Which of the tabs 1, 2 and 3 have their document, and the client.
+fn owners(log: &EventLog) -> Vec<String> {
+    let mut statement = log.conn.prepare("select owner from documents order by owner").unwrap();
+    let owners = statement.query_map([], |row| row.get(0)).unwrap();
+    owners.map(|owner: rusqlite::Result<String>| owner.unwrap()).collect()
+}
+
+#[test]
+fn documents_go_when_their_tab_was_gone_for_ninety_days_of_use() {
+    let set = |log: &mut EventLog, tab| {
+        let documents = vec![document(tab, "1")];
+        log.append(&Append { documents, ..Append::default() }).unwrap();
+    };
+    let tab = |n| DocumentOwner::Tab(TabId(n));
+    let mut log = log();
+    log.collect_documents(1).unwrap();
+    for owner in [DocumentOwner::Client, tab(1), tab(2), tab(3)] {
+        set(&mut log, owner);
+    }
+    for date in 2..=60 {
+        log.collect_documents(date).unwrap();
+    }
+    log.note_tab(TabId(2)).unwrap();
+    set(&mut log, tab(3));
+    for date in 61..=91 {
+        // However often a day.
+        log.collect_documents(date).unwrap();
+        log.collect_documents(date).unwrap();
+    }
+    let (first, second, third) = (TabId(1).to_string(), TabId(2).to_string(), TabId(3).to_string());
+    let all = [first, second, third, "client".to_owned()];
+    assert_eq!(owners(&log), all);
+    log.collect_documents(92).unwrap();
+    assert_eq!(owners(&log), &all[1..], "the 91st day without the first");
+    // A clock that jumps, or is set back, makes a day each time.
+    for date in [50_000, 93, 0, i64::MAX, 94] {
+        log.collect_documents(date).unwrap();
+    }
+    assert_eq!(owners(&log), &all[1..]);
+    let mut log = reopen(log);
+    for date in 100..=200 {
+        log.collect_documents(date).unwrap();
+    }
+    assert_eq!(owners(&log), ["client"]);
+    assert_eq!(count(&log, "tabs"), 0);
+}
+
+#[test]
+fn an_opening_collects_a_bounded_number_of_tabs() {
+    let mut log = log();
+    log.conn
+        .execute_batch(
+            "with recursive many(x) as (select 1 union all select x + 1 from many where x < 300)
+             insert into tabs select x, 0 from many;
+             insert into documents select owner, 'draft', '1' from tabs;
+             update meta set value = 500 where key = 'day'",
+        )
+        .unwrap();
+    log.collect_documents(7).unwrap();
+    assert_eq!((count(&log, "documents"), count(&log, "tabs")), (44, 44));
+    log.collect_documents(8).unwrap();
+    assert_eq!((count(&log, "documents"), count(&log, "tabs")), (0, 0));
 }
 
 #[test]
@@ -308,7 +419,7 @@ fn a_database_that_is_no_log_is_refused_by_looking() {
         ("create table t (x)", "another application"),
         ("pragma application_id = 1", "another application"),
         ("pragma user_version = 1", "another application"),
-        ("pragma application_id = 0x6c736c67; pragma user_version = 2", "format 2"),
+        ("pragma application_id = 0x6c736c67; pragma user_version = 3", "format 3"),
         ("pragma application_id = 0x6c736c67; pragma user_version = 0", "never was"),
     ];
     for (sql, why) in cases {
@@ -336,6 +447,13 @@ fn states_are_remembered_with_the_time_of_their_last_opening() {
     log.note_state(1, 9).unwrap();
     let log = reopen(log);
     assert_eq!(log.state_opened(u64::MAX).unwrap(), Some(8));
+    let hour = 60 * 60 * 1000;
+    for (now, expected) in [(6, 8), (hour, 8), (hour + 9, hour + 9), (10, hour + 9)] {
+        log.touch_state(u64::MAX, now).unwrap();
+        assert_eq!(log.state_opened(u64::MAX).unwrap(), Some(expected), "{now}");
+    }
+    log.touch_state(77, hour).unwrap();
+    assert_eq!(log.state_opened(77).unwrap(), None, "only of a state that is there");
     log.forget_state(u64::MAX).unwrap();
     assert_eq!(
         (log.state_opened(u64::MAX).unwrap(), log.state_opened(1).unwrap()),

@@ -40,7 +40,7 @@ pub(super) fn boot(
     progress: impl Fn(u64, u64),
 ) -> Result<Booted, OpenFailure> {
     let file = storage.label(LOG);
-    let log = open_log(storage, &file).map_err(log_failure)?;
+    let mut log = open_log(storage, &file).map_err(log_failure)?;
 
     let mut warnings = Vec::new();
     let name = state_file(config.schema);
@@ -58,7 +58,7 @@ pub(super) fn boot(
         drop(state);
         state = rebuild(storage, schema, &log, progress)?;
     }
-    collect(storage, &log, config.schema);
+    collect(storage, &mut log, config.schema);
     let names = state.skipped().map_err(storage_failure)?;
     if !names.is_empty() {
         warnings.push(BootWarning::UnknownEvents { names });

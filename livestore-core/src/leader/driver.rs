@@ -10,6 +10,7 @@ use livestore_sync::{
 use super::{
     LeaderConfig,
     boot::{Booted, NotFolded, boot, fold, rebuild},
+    collect::{note_session, wall_clock},
 };
 use crate::{
     eventlog::{Append, EventLog, LogError},
@@ -125,6 +126,18 @@ impl Driver {
         self.damage.get_or_insert_with(|| reason.to_owned());
     }
 
+    /// Notes that a session is there, so that what it may come back to is not collected.
+    pub(super) fn note_session(&self, session: SessionId, schema: u64) {
+        if self.damage.is_none() {
+            note_session(&self.databases.log, session.tab, schema);
+        }
+    }
+
+    /// The sessions that are told news.
+    pub(super) fn attached(&self) -> impl Iterator<Item = SessionId> + '_ {
+        self.machine.attached()
+    }
+
     /// The next message to send.
     pub(crate) fn poll_send(&mut self) -> Option<Outgoing> {
         self.machine.poll_send()
@@ -138,7 +151,9 @@ impl Driver {
     /// Writes what waits, as one group; false if nothing does.
     pub(crate) fn write_group(&mut self, now: Duration) -> bool {
         let Some(group) = self.machine.next_group(now) else { return false };
-        let append = Append { last: group.last, documents: group.documents, ..Append::default() };
+        let at_ms = u64::try_from(wall_clock().as_millis()).unwrap_or(u64::MAX);
+        let append =
+            Append { last: group.last, documents: group.documents, at_ms, ..Append::default() };
         let written = self.databases.write(group.commits, append);
         let (outcome, error) = match written {
             Ok(refused) => (Ok(refused), None),
@@ -240,7 +255,7 @@ impl LeaderStorage for Databases {
     type Error = NotRead;
 
     fn last_n(&self, author: SessionId) -> Result<u64, NotRead> {
-        Ok(self.log.last_n(author))
+        Ok(self.log.last_n(author)?)
     }
 
     fn holds(&self, lane: Lane, head: Head) -> Result<bool, NotRead> {

@@ -3,7 +3,12 @@
 //! Everything that has arrived is taken before a group is written, so a burst of commits becomes one transaction.
 //! Whoever tells it to stop may have posted just before; that is still taken.
 
-use std::{collections::BTreeMap, pin::pin, rc::Rc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    pin::pin,
+    rc::Rc,
+    time::Duration,
+};
 
 use futures_channel::mpsc;
 use futures_util::{
@@ -12,7 +17,7 @@ use futures_util::{
 };
 use livestore_sync::{PROTOCOL, Recipients, SessionId, ToLeader};
 
-use super::{LeaderConfig, SchemaSet, driver::Driver, posts::Posts};
+use super::{LeaderConfig, SchemaSet, collect::NOTED_EVERY, driver::Driver, posts::Posts};
 use crate::{
     link::{ForSession, FrameError, LeaderReport, OpenFailure, from_frame},
     platform::{Channel, LeaderScope, Storage, StorageRefused, lock_exclusive, now_ms, sleep},
@@ -92,6 +97,7 @@ async fn lead<S: SchemaSet>(
         posts,
         inbox,
         sessions: BTreeMap::new(),
+        note_due: now() + NOTED_EVERY,
         channel: Some(channel),
         _storage: storage,
         _lock: lock,
@@ -114,8 +120,10 @@ struct Serving {
     driver: Driver,
     posts: Rc<Posts>,
     inbox: mpsc::UnboundedReceiver<Vec<u8>>,
-    /// Sessions that were told how this leader was opened.
-    sessions: BTreeMap<SessionId, ()>,
+    /// Sessions that were told how this leader was opened, and their schemas.
+    sessions: BTreeMap<SessionId, u64>,
+    /// When the sessions that are there are noted again.
+    note_due: Duration,
     channel: Option<Channel>,
     _storage: Storage,
     _lock: Option<crate::platform::LockGuard>,
@@ -133,6 +141,7 @@ impl Serving {
                 Either::Left((Either::Right(_), _)) => {}
             }
             self.work();
+            self.note_sessions();
         }
         // A closed channel still delivers what was posted to it before (in a browser, where it does not, the journal
         // has it); then the inbox ends.
@@ -141,6 +150,19 @@ impl Serving {
             self.take(&frame);
             // Nobody is left to send again what finds the queue full.
             self.write_waiting();
+        }
+    }
+
+    /// Notes those that are still there, from time to time.
+    fn note_sessions(&mut self) {
+        if now() < self.note_due {
+            return;
+        }
+        self.note_due = now() + NOTED_EVERY;
+        let attached: BTreeSet<SessionId> = self.driver.attached().collect();
+        self.sessions.retain(|session, _| attached.contains(session));
+        for (session, schema) in &self.sessions {
+            self.driver.note_session(*session, *schema);
         }
     }
 
@@ -181,7 +203,10 @@ impl Serving {
                         self.sessions.remove(&from);
                         self.posts.forget(from);
                     }
-                    ToLeader::Attach(_) if self.sessions.insert(from, ()).is_none() => {
+                    ToLeader::Attach(attach)
+                        if self.sessions.insert(from, attach.schema).is_none() =>
+                    {
+                        self.driver.note_session(from, attach.schema);
                         self.posts.to_sessions(&[from], &ForSession::Report(self.driver.serving()));
                     }
                     _ => {}

@@ -287,7 +287,7 @@ fn of_a_group_only_what_fails_is_refused() {
     assert_eq!(pair.take_settled(), [(1, true), (3, false), (4, true), (5, false), (6, true)]);
     assert_eq!(pair.rows(), [1, 2, 3]);
     let (log, _) = pair.driver.databases();
-    assert_eq!((log.heads().synced.number, log.last_n(SESSION)), (3, 6));
+    assert_eq!((log.heads().synced.number, log.last_n(SESSION).unwrap()), (3, 6));
     let refused: Vec<u64> =
         log.refused(SESSION, 1).unwrap().iter().map(|refused| refused.id.n.get()).collect();
     assert_eq!(refused, [2, 5]);

@@ -129,6 +129,34 @@ fn hash<S: Schema>() -> u64 {
 }
 
 #[test]
+fn the_state_of_a_schema_stays_when_its_sessions_were_there_though_another_version_led() {
+    let directory = directory();
+    write_some(directory.path());
+    close(version::<NewNotes>(directory.path()));
+    released(directory.path());
+    let age = |days: u64| {
+        let then = SystemTime::now() - Duration::from_secs(days * 24 * 60 * 60);
+        let then = then.duration_since(SystemTime::UNIX_EPOCH).expect("after 1970").as_millis();
+        connect(&log(directory.path()))
+            .execute("update states set opened_ms = ?1", [i64::try_from(then).expect("a date")])
+            .expect("ok");
+    };
+    age(6);
+    let old = in_directory(directory.path());
+    let new = version::<NewNotes>(directory.path());
+    close(new);
+    close(old);
+    released(directory.path());
+    let opened: Vec<i64> = connect(&log(directory.path()))
+        .prepare("select opened_ms from states order by opened_ms")
+        .and_then(|mut states| states.query_map([], |row| row.get(0))?.collect())
+        .expect("two states");
+    let day = 24 * 60 * 60 * 1000;
+    assert_eq!(opened.len(), 2);
+    assert!(opened[1] - opened[0] < day, "both were in use today: {opened:?}");
+}
+
+#[test]
 fn a_state_file_that_the_log_has_not_heard_of_ages_from_now_on() {
     let directory = directory();
     write_some(directory.path());
