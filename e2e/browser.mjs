@@ -4,6 +4,7 @@
 // announce fails it. Knows nothing of TodoMVC: that is todomvc.mjs.
 
 import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
 import { cpSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -21,6 +22,9 @@ export const url = () => env("E2E_URL");
 
 /** The name of the app under test, which is also that of its folder among the sites. */
 export const app = () => env("E2E_APP");
+
+/** The address of the app as users get it, without what only tests need. */
+export const shippedUrl = () => siteUrl(env("E2E_SHIPPED"));
 
 /** The address of another site on the same origin, or null if it has not been built. */
 export const siteUrl = (name) => {
@@ -55,6 +59,52 @@ export const siteWithoutOpfs = () =>
     "no-opfs",
     `StorageManager.prototype.getDirectory = () => Promise.reject(new DOMException("refused", "SecurityError"));`,
   );
+
+/**
+ * A copy of the app that starts its worker from a file of its own, of that name; the file is there unless the name says
+ * otherwise.
+ */
+export const siteWithWorkerScript = (suffix, name) => {
+  const address = alteredSite(suffix, `globalThis.livestoreWorkerScript = "./${name}";`);
+  if (!name.startsWith("missing")) {
+    cpSync("../livestore-core/src/platform/web/worker.js", join(env("E2E_SITES"), `${app()}--${suffix}`, name));
+  }
+  return address;
+};
+
+/**
+ * A copy of the app that speaks another protocol with its leader: in every frame's header, out and in, the highest bit is
+ * the other way around, so that copies understand each other and nobody else.
+ */
+export const siteWithOtherProtocol = () =>
+  alteredSite(
+    "protocol",
+    `{
+  const other = (frame) => (frame = frame.slice(), frame[3] ^= 0x80, frame);
+  const channel = BroadcastChannel.prototype;
+  const { postMessage } = channel;
+  channel.postMessage = function (frame) { postMessage.call(this, other(frame)); };
+  const { set } = Object.getOwnPropertyDescriptor(channel, "onmessage");
+  Object.defineProperty(channel, "onmessage", {
+    set(hear) { set.call(this, hear && (({ data }) => hear(new MessageEvent("message", { data: other(data) })))); },
+  });
+}`,
+  );
+
+/** The strictest policy under which a site of ours can run: nothing from elsewhere, nothing from a Blob, no inline script but its own. */
+export const strictPolicy = (site) => {
+  const page = readFileSync(join(env("E2E_SITES"), site, "index.html"), "utf8");
+  const script = /<script type="module">([^]*?)<\/script>/.exec(page)[1];
+  const hash = createHash("sha256").update(script).digest("base64");
+  return [
+    "default-src 'none'",
+    `script-src 'self' 'wasm-unsafe-eval' 'sha256-${hash}'`,
+    "worker-src 'self'",
+    "connect-src 'self'",
+    "style-src 'self'",
+    "img-src 'self' data:",
+  ].join("; ");
+};
 
 const FLAGS = [
   "--no-sandbox",
@@ -95,6 +145,26 @@ export class Browser {
   async restart() {
     await this.#context?.close();
     this.#adopt(await chromium.launchPersistentContext(this.#profile, { ...launchOptions(), ...VIEW }));
+  }
+
+  /** Kills all processes of the browser at once, as a system that is out of memory would; then starts a new one with the same profile. */
+  async killAndRestart() {
+    const own = `--user-data-dir=${this.#profile}`;
+    const arguments_ = (pid) => {
+      try {
+        return readFileSync(`/proc/${pid}/cmdline`, "utf8").split("\0");
+      } catch {
+        return []; // it has just ended
+      }
+    };
+    const isBrowser = (words) => words.includes(own) && !words.some((word) => word.startsWith("--type="));
+    const browser = readdirSync("/proc").find((name) => /^\d+$/.test(name) && isBrowser(arguments_(name)));
+    assert.ok(browser, "the browser's process is not to be found");
+    const closed = new Promise((resolve) => this.#context.once("close", resolve));
+    process.kill(-Number(browser), "SIGKILL"); // playwright starts it as the leader of a process group
+    await closed;
+    this.#context = null;
+    await this.restart();
   }
 
   #adopt(context) {
@@ -141,6 +211,15 @@ export class Browser {
     ]);
     await copy.waitForLoadState();
     return copy;
+  }
+
+  /** Answers for everything below this address with a content security policy, as a stricter server would. */
+  async restrict(address, policy) {
+    await this.#context.route(`${address}**`, async (route) => {
+      const response = await route.fetch();
+      const headers = { ...response.headers(), "content-security-policy": policy };
+      await route.fulfill({ response, headers });
+    });
   }
 
   /** Cuts every page of this browser from the network, or joins them again. */

@@ -24,9 +24,44 @@ export class StorePage extends TodoPage {
     await eventually(async () => assert.equal(await this.#status("data-storage"), expected));
   }
 
+  /** How many events the leader has not acknowledged, as text. */
+  async pending() {
+    return this.#status("data-pending");
+  }
+
+  /** What the app says of its storage. */
+  async storage() {
+    return this.page.locator(".status .storage-mode").innerText();
+  }
+
   /** Waits until the leader has acknowledged everything. */
   async isPersisted() {
     await eventually(async () => assert.equal(await this.#status("data-pending"), "0"));
+  }
+
+  /** Waits until the app's line about its leader contains a text, or, for "", says nothing. */
+  async waits(expected) {
+    await eventually(async () => {
+      const text = await this.page.locator(".status .leader").innerText();
+      assert.ok(expected ? text.includes(expected) : text === "", `the status says "${text}", not "${expected}"`);
+    }, 20_000);
+  }
+
+  /** Adds a todo from inside the page, and returns at once when the leader has acknowledged it. */
+  async addPersisted(text) {
+    await this.page.evaluate((text) => {
+      const input = document.querySelector(".new-todo");
+      input.value = text;
+      input.dispatchEvent(new Event("input", { bubbles: true }));
+      input.dispatchEvent(new KeyboardEvent("keydown", { key: "Enter", bubbles: true }));
+      // The todo and the pending event show together; the acknowledgement comes later, from the worker.
+      const shows = () => [...document.querySelectorAll(".todo-list label")].some((label) => label.textContent === text);
+      const isPersisted = () => shows() && document.querySelector(".status").dataset.pending === "0";
+      return new Promise((resolve) => {
+        const observer = new MutationObserver(() => isPersisted() && (observer.disconnect(), resolve()));
+        observer.observe(document.body, { attributes: true, childList: true, subtree: true, characterData: true });
+      });
+    }, text);
   }
 
   /** The worker of this tab that may lead; each tab has one. */

@@ -1,33 +1,37 @@
-//! What a store promises to one session: commits, queries, subscriptions, documents, re-entry.
+//! What a store promises to one session: commits, queries, subscriptions, documents, re-entry. On both targets.
 
 mod support;
 
 use std::sync::{Arc, OnceLock};
 
-use futures_executor::block_on;
 use livestore_core::{
     BootStatus, CommitError, Event, IntoQuery, LiveError, Materialize, MaterializeError,
     NotConfirmed, OpenError, QueryError, Schema, StorageMode, Store, StoreError, StoreOptions,
     Table, Writes,
 };
 use support::{
-    Draft, LocalEvent, Note, NoteEvent, Notes, Opened, Seen, Tag, Theme, added, ids, memory,
+    Draft, LocalEvent, Note, NoteEvent, Notes, Opened, Seen, Tag, Theme, added, ids,
+    place::{memory, test},
 };
 
+livestore_core::worker_entry!(livestore_core::run_leader::<(Notes, Loop)>);
+#[cfg(target_arch = "wasm32")]
+wasm_bindgen_test::wasm_bindgen_test_configure!(run_in_browser);
+
 #[test]
-fn a_commit_shows_at_once_and_its_receipt_tells_when_it_is_persisted() {
-    let store = memory();
+async fn a_commit_shows_at_once_and_its_receipt_tells_when_it_is_persisted() {
+    let store = memory().await;
     let receipt = store.commit(added(1)).expect("it applies");
     assert_eq!(ids(&store), [1]);
-    assert_eq!(block_on(receipt.persisted()), Ok(()));
-    assert_eq!(block_on(receipt.persisted()), Ok(()), "a second time, at once");
-    assert_eq!(block_on(receipt.confirmed()), Err(NotConfirmed::NoBackend));
+    assert_eq!(receipt.persisted().await, Ok(()));
+    assert_eq!(receipt.persisted().await, Ok(()), "a second time, at once");
+    assert_eq!(receipt.confirmed().await, Err(NotConfirmed::NoBackend));
     assert_eq!(store.pending(), 0);
 }
 
 #[test]
-fn several_events_are_one_commit() {
-    let store = memory();
+async fn several_events_are_one_commit() {
+    let store = memory().await;
     store.commit([added(1), added(2)]).expect("an array");
     store.commit(vec![added(3)]).expect("a vector");
     store
@@ -48,8 +52,8 @@ fn several_events_are_one_commit() {
 }
 
 #[test]
-fn a_failing_materializer_changes_nothing_and_the_store_lives_on() {
-    let store = memory();
+async fn a_failing_materializer_changes_nothing_and_the_store_lives_on() {
+    let store = memory().await;
     store.commit(added(1)).expect("it applies");
     let seen = Seen::new();
     let _subscription = store.subscribe(Note::query().count(), {
@@ -67,13 +71,13 @@ fn a_failing_materializer_changes_nothing_and_the_store_lives_on() {
     }
     assert_eq!(ids(&store), [1]);
     assert_eq!(seen.take(), [0_u64; 0], "nobody is told");
-    block_on(store.commit(added(2)).expect("it applies").persisted()).expect("numbers have no gap");
+    store.commit(added(2)).expect("it applies").persisted().await.expect("numbers have no gap");
     assert_eq!(seen.take(), [2]);
 }
 
 #[test]
-fn arguments_beyond_the_limit_are_refused_at_commit() {
-    let store = memory();
+async fn arguments_beyond_the_limit_are_refused_at_commit() {
+    let store = memory().await;
     let text = "x".repeat(880_001);
     let refused = store.commit(NoteEvent::Added { id: 1, text });
     assert!(matches!(refused, Err(CommitError::Encode(_))), "{refused:?}");
@@ -83,8 +87,8 @@ fn arguments_beyond_the_limit_are_refused_at_commit() {
 }
 
 #[test]
-fn only_what_a_commit_touched_is_told() {
-    let store = memory();
+async fn only_what_a_commit_touched_is_told() {
+    let store = memory().await;
     store.commit([added(1), added(2)]).expect("it applies");
     let seen = Seen::new();
     let note = |name: &'static str| {
@@ -112,8 +116,8 @@ fn only_what_a_commit_touched_is_told() {
 }
 
 #[test]
-fn one_batch_is_one_refresh() {
-    let store = memory();
+async fn one_batch_is_one_refresh() {
+    let store = memory().await;
     let draft = store.document::<Draft>().expect("the schema has it");
     let seen = Seen::new();
     let count = store.live(Note::query().count());
@@ -133,8 +137,8 @@ fn one_batch_is_one_refresh() {
 }
 
 #[test]
-fn a_commit_in_a_subscriber_is_applied_at_once_and_refreshed_in_the_next_round() {
-    let store = memory();
+async fn a_commit_in_a_subscriber_is_applied_at_once_and_refreshed_in_the_next_round() {
+    let store = memory().await;
     let seen = Seen::new();
     let subscription = store.subscribe(Note::query().count(), {
         let (seen, store) = (seen.clone(), store.downgrade());
@@ -158,42 +162,42 @@ fn a_commit_in_a_subscriber_is_applied_at_once_and_refreshed_in_the_next_round()
     drop(subscription);
 }
 
-#[test]
-fn a_materializer_that_calls_its_store_gets_a_typed_error() {
-    static STORE: OnceLock<Store<Loop>> = OnceLock::new();
-    static ANSWERS: OnceLock<(Option<CommitError>, Option<StoreError>, Option<QueryError>)> =
-        OnceLock::new();
+static STORE: OnceLock<Store<Loop>> = OnceLock::new();
+static ANSWERS: OnceLock<(Option<CommitError>, Option<StoreError>, Option<QueryError>)> =
+    OnceLock::new();
 
-    #[derive(Event, Clone)]
-    enum LoopEvent {
-        #[event(name = "v1.Looped")]
-        Looped,
-    }
-    impl Materialize for LoopEvent {
-        fn materialize(&self, _state: &mut Writes<'_>) -> Result<(), MaterializeError> {
-            if let Some(store) = STORE.get() {
-                let live = store.live(Row::query());
-                drop(live.on_change(|| ()));
-                let _ = ANSWERS.set((
-                    store.commit(Self::Looped).err(),
-                    store.query(Row::query()).err(),
-                    live.value().err(),
-                ));
-            }
-            Ok(())
+#[derive(Event, Clone)]
+enum LoopEvent {
+    #[event(name = "v1.Looped")]
+    Looped,
+}
+impl Materialize for LoopEvent {
+    fn materialize(&self, _state: &mut Writes<'_>) -> Result<(), MaterializeError> {
+        if let Some(store) = STORE.get() {
+            let live = store.live(Row::query());
+            drop(live.on_change(|| ()));
+            let _ = ANSWERS.set((
+                store.commit(Self::Looped).err(),
+                store.query(Row::query()).err(),
+                live.value().err(),
+            ));
         }
+        Ok(())
     }
-    #[derive(Table, Clone, PartialEq, Debug)]
-    #[table(name = "rows")]
-    struct Row {
-        #[column(primary_key)]
-        id: i64,
-    }
-    #[derive(Schema)]
-    #[schema(tables(Row), events(LoopEvent))]
-    struct Loop;
+}
+#[derive(Table, Clone, PartialEq, Debug)]
+#[table(name = "rows")]
+struct Row {
+    #[column(primary_key)]
+    id: i64,
+}
+#[derive(Schema)]
+#[schema(tables(Row), events(LoopEvent))]
+struct Loop;
 
-    let store = block_on(Store::<Loop>::open(StoreOptions::new("loop"))).expect("it opens");
+#[test]
+async fn a_materializer_that_calls_its_store_gets_a_typed_error() {
+    let store = Store::<Loop>::open(StoreOptions::new("loop")).await.expect("it opens");
     assert!(STORE.set(store.clone()).is_ok());
     store.commit(LoopEvent::Looped).expect("the outer commit applies");
     let answers = ANSWERS.get();
@@ -210,8 +214,10 @@ fn a_materializer_that_calls_its_store_gets_a_typed_error() {
     );
 }
 
+// In the browser a panic ends the page.
+#[cfg(not(target_arch = "wasm32"))]
 #[test]
-fn a_materializer_that_panics_leaves_the_store_as_it_was() {
+async fn a_materializer_that_panics_leaves_the_store_as_it_was() {
     #[derive(Event, Clone)]
     enum PanicEvent {
         #[event(name = "v1.Panicked")]
@@ -235,7 +241,7 @@ fn a_materializer_that_panics_leaves_the_store_as_it_was() {
     #[schema(tables(Row), events(PanicEvent))]
     struct Panics;
 
-    let store = block_on(Store::<Panics>::open(StoreOptions::new("panics"))).expect("it opens");
+    let store = Store::<Panics>::open(StoreOptions::new("panics")).await.expect("it opens");
     let commit = |id| {
         std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
             store.commit(PanicEvent::Panicked { id }).is_ok()
@@ -249,17 +255,17 @@ fn a_materializer_that_panics_leaves_the_store_as_it_was() {
 }
 
 #[test]
-fn client_only_events_have_their_own_lane() {
-    let store = memory();
+async fn client_only_events_have_their_own_lane() {
+    let store = memory().await;
     let receipt = store.commit(LocalEvent::Opened { id: 7 }).expect("it applies");
-    block_on(receipt.persisted()).expect("the leader has it");
+    receipt.persisted().await.expect("the leader has it");
     let opened = store.query(Opened::query().columns(Opened::ID)).expect("the query runs");
     assert_eq!(opened, [7]);
 }
 
 #[test]
-fn a_document_is_its_default_until_it_is_set_and_reading_never_writes() {
-    let store = memory();
+async fn a_document_is_its_default_until_it_is_set_and_reading_never_writes() {
+    let store = memory().await;
     let draft = store.document::<Draft>().expect("the schema has it");
     assert_eq!(*draft.get(), Draft::default());
     assert_eq!(store.pending(), 0);
@@ -280,8 +286,8 @@ fn a_document_is_its_default_until_it_is_set_and_reading_never_writes() {
 }
 
 #[test]
-fn a_computed_value_follows_what_it_reads_and_tells_only_its_own_changes() {
-    let store = memory();
+async fn a_computed_value_follows_what_it_reads_and_tells_only_its_own_changes() {
+    let store = memory().await;
     let least = store.signal(0_i64).expect("outside the store");
     let starred = store
         .computed({
@@ -310,8 +316,8 @@ fn a_computed_value_follows_what_it_reads_and_tells_only_its_own_changes() {
 }
 
 #[test]
-fn equal_live_queries_share_one_value() {
-    let store = memory();
+async fn equal_live_queries_share_one_value() {
+    let store = memory().await;
     store.commit(added(1)).expect("it applies");
     let query = || Note::query().filter(Note::ID.eq(1)).first();
     let (one, other) = (store.live(query()), store.live(query()));
@@ -321,8 +327,8 @@ fn equal_live_queries_share_one_value() {
 }
 
 #[test]
-fn a_query_that_fails_keeps_its_last_value_and_tells_why() {
-    let store = memory();
+async fn a_query_that_fails_keeps_its_last_value_and_tells_why() {
+    let store = memory().await;
     store.commit(added(1)).expect("it applies");
     let one = store.live(Note::query().one());
     assert_eq!(one.value().expect("one note").id, 1);
@@ -334,49 +340,27 @@ fn a_query_that_fails_keeps_its_last_value_and_tells_why() {
 }
 
 #[test]
-fn local_callbacks_run_on_their_thread() {
-    let store = memory();
-    let seen = Seen::new();
-    let here = std::thread::current().id();
-    let subscription = store.subscribe_local(Note::query().count(), {
-        let seen = seen.clone();
-        move |count| seen.note((*count, std::thread::current().id()))
-    });
-    std::thread::scope(|scope| {
-        scope.spawn(|| store.commit(added(1)).expect("it applies"));
-    });
-    assert_eq!(seen.take(), [(0, here)], "the change waits for this thread");
-    store.deliver_local();
-    assert_eq!(seen.take(), [(1, here)]);
-    store.commit(added(2)).expect("it applies");
-    assert_eq!(seen.take(), [(2, here)]);
-    drop(subscription);
-    store.commit(added(3)).expect("it applies");
-    assert!(seen.take().is_empty());
-}
-
-#[test]
-fn an_id_that_is_none_and_a_schema_that_contradicts_itself_are_typed_errors() {
-    let open = |id: &str| block_on(Store::<Notes>::open(StoreOptions::new(id))).err();
+async fn an_id_that_is_none_and_a_schema_that_contradicts_itself_are_typed_errors() {
     for id in ["", "a b", "../x", "ü"] {
-        assert!(matches!(open(id), Some(OpenError::Id(_))), "{id:?}");
+        let refused = Store::<Notes>::open(StoreOptions::new(id)).await.err();
+        assert!(matches!(refused, Some(OpenError::Id(_))), "{id:?}");
     }
     let seen = Seen::new();
     let options = StoreOptions::<Notes>::new("fine").on_boot({
         let seen = seen.clone();
         move |status| seen.note(status)
     });
-    let store = block_on(Store::open(options)).expect("it opens");
+    let store = Store::open(options).await.expect("it opens");
     assert_eq!(seen.take(), [BootStatus::Loading, BootStatus::Ready]);
     assert_eq!(store.storage_mode(), StorageMode::InMemory { reason: None });
 }
 
 #[test]
-fn a_closed_store_takes_nothing_and_tells_so() {
-    let store = memory();
+async fn a_closed_store_takes_nothing_and_tells_so() {
+    let store = memory().await;
     let receipt = store.commit(added(1)).expect("it applies");
-    block_on(store.shutdown(std::time::Duration::from_secs(5)));
-    assert_eq!(block_on(receipt.persisted()), Ok(()), "a shutdown drains");
+    store.shutdown(std::time::Duration::from_secs(5)).await;
+    assert_eq!(receipt.persisted().await, Ok(()), "a shutdown drains");
     assert!(matches!(store.commit(added(2)), Err(CommitError::Closed)));
     assert_eq!(ids(&store), [1], "what is there can still be read");
 }

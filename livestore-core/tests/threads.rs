@@ -5,6 +5,7 @@
 mod support;
 
 use std::{
+    path::Path,
     sync::{
         Arc, Mutex,
         atomic::{AtomicBool, AtomicUsize, Ordering},
@@ -15,12 +16,23 @@ use std::{
 
 use futures_executor::block_on;
 use futures_util::FutureExt;
-use livestore_core::{CommitError, NotPersisted, Store, StoreOptions};
+use livestore_core::{AnyStore, CommitError, NotPersisted, Receipt, Schema, Store, StoreOptions};
 use support::{
-    LocalEvent, Note, NoteEvent, Notes, Tag, added, close, eventually, files::released, ids,
-    in_directory, memory, try_in_directory,
+    LocalEvent, Note, NoteEvent, Notes, Seen, Tag, added, close, eventually,
+    files::{counts, hashes, released},
+    ids, in_directory, memory, try_in_directory, version,
+    versions::{NewEvent, NewNotes},
 };
 use tempfile::tempdir;
+
+#[expect(clippy::needless_pass_by_value, reason = "reads better where it is called")]
+fn persisted(receipt: Receipt) {
+    block_on(receipt.persisted()).expect("a leader has it");
+}
+
+fn notes(store: &AnyStore) -> Vec<Note> {
+    store.query(Note::query().order_by(Note::ID.asc())).expect("the query runs")
+}
 
 #[test]
 fn threads_that_commit_read_and_subscribe_get_along() {
@@ -193,4 +205,161 @@ fn one_directory_by_two_paths_is_one_store() {
     let other = try_in_directory(&detour).expect("the same process, the same store");
     one.commit(added(1)).expect("it applies");
     eventually("it is there, too", || ids(&other) == [1]);
+}
+
+#[test]
+fn commits_made_while_nobody_leads_are_persisted_by_the_next_leader() {
+    let directory = tempdir().expect("a place for tests");
+    for round in 0..5_i64 {
+        let first = in_directory(directory.path());
+        let second = in_directory(directory.path());
+        let start = round * 100;
+        let receipts: Vec<Receipt> = thread::scope(|scope| {
+            let committing = scope.spawn(|| {
+                let commit = |id: i64| second.commit(added(start + id)).expect("it applies");
+                (0..50).map(commit).collect()
+            });
+            drop(first);
+            committing.join().expect("no panic")
+        });
+        receipts.into_iter().for_each(persisted);
+        assert_eq!(ids(&second).len(), usize::try_from(round + 1).expect("small") * 50);
+        close(second);
+    }
+}
+
+#[test]
+fn busy_sessions_converge() {
+    let directory = tempdir().expect("a place for tests");
+    let stores: Vec<_> = (0..3).map(|_| in_directory(directory.path())).collect();
+    thread::scope(|scope| {
+        for (session, store) in (0..).zip(&stores) {
+            scope.spawn(move || {
+                for n in 0..100 {
+                    let id = session * 1_000 + n;
+                    store.commit(added(id)).expect("it applies");
+                    if n % 7 == 0 {
+                        store.commit(NoteEvent::Starred { id }).expect("it applies");
+                    }
+                    // Everyone stars the same notes, so orders differ from session to session until they agree.
+                    let _ = store.commit(NoteEvent::Starred { id: n });
+                    if n % 10 == 0 {
+                        let _ = store.commit(NoteEvent::Removed { id: n / 2 });
+                        store.commit(LocalEvent::Opened { id }).expect("it applies");
+                    }
+                }
+            });
+        }
+    });
+    for store in &stores {
+        eventually("the leader has everything", || store.pending() == 0);
+    }
+    let first = notes(&stores[0]);
+    for store in &stores[1..] {
+        eventually("all have the same rows", || notes(store) == first);
+    }
+    assert!(first.len() > 250, "{}", first.len());
+    for store in stores {
+        close(store);
+    }
+    let live = hashes::<Notes>(directory.path());
+    support::files::remove(&support::files::state::<Notes>(directory.path()));
+    let again = in_directory(directory.path());
+    assert_eq!(notes(&again), first, "what the sessions showed is the fold of the log");
+    close(again);
+    assert_eq!(hashes::<Notes>(directory.path()), live);
+}
+
+#[test]
+fn busy_sessions_survive_leaders_that_come_and_go() {
+    let directory = tempdir().expect("a place for tests");
+    let lasting = in_directory(directory.path());
+    thread::scope(|scope| {
+        let committing = scope.spawn(|| {
+            (0..150)
+                .map(|id| {
+                    thread::sleep(Duration::from_millis(2));
+                    lasting.commit(added(id)).expect("it applies")
+                })
+                .collect::<Vec<Receipt>>()
+        });
+        for round in 0..8 {
+            let passing = in_directory(directory.path());
+            for id in 0..5 {
+                passing.commit(added(10_000 + round * 10 + id)).expect("it applies");
+            }
+            if round % 2 == 0 { close(passing) } else { drop(passing) }
+        }
+        committing.join().expect("no panic").into_iter().for_each(persisted);
+    });
+    eventually("everything is there", || ids(&lasting).len() == 150 + 40);
+    close(lasting);
+    assert_eq!(counts(directory.path()), (190, 0));
+}
+
+/// Opens, commits and closes by chance on several threads; at the end the log has every commit that was persisted.
+#[test]
+fn stores_opened_and_closed_all_over_the_place_lose_nothing_and_never_hang() {
+    fn visit<S: Schema>(directory: &Path, round: i64, commit: impl Fn(&Store<S>, i64) -> Receipt) {
+        let store = version::<S>(directory);
+        let receipts: Vec<Receipt> = (0..5).map(|n| commit(&store, round * 10 + n)).collect();
+        if round % 3 == 0 {
+            receipts.into_iter().for_each(persisted);
+        }
+        if round % 2 == 0 { close(store) } else { drop(store) }
+    }
+    let directory = tempdir().expect("a place for tests");
+    let path = directory.path();
+    thread::scope(|scope| {
+        for worker in 0..2 {
+            scope.spawn(move || {
+                for round in 0..10 {
+                    let round = worker * 100 + round;
+                    if round % 2 == 0 {
+                        visit::<Notes>(path, round, |store, id| {
+                            store.commit(added(id)).expect("ok")
+                        });
+                    } else {
+                        visit::<NewNotes>(path, round, |store, id| {
+                            store.commit(NewEvent::Added { id, text: String::new() }).expect("ok")
+                        });
+                    }
+                }
+            });
+        }
+    });
+    let store = in_directory(path);
+    let there = ids(&store);
+    for worker in 0..2 {
+        for round in (0..10).map(|round| worker * 100 + round) {
+            // Closed in order, or waited for.
+            if round % 2 == 0 || round % 3 == 0 {
+                for n in 0..5 {
+                    assert!(there.contains(&(round * 10 + n)), "{round} {n}: {there:?}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn local_callbacks_run_on_their_thread() {
+    let store = memory();
+    let seen = Seen::new();
+    let here = thread::current().id();
+    let subscription = store.subscribe_local(Note::query().count(), {
+        let seen = seen.clone();
+        move |count| seen.note((*count, thread::current().id()))
+    });
+    thread::scope(|scope| {
+        scope.spawn(|| store.commit(added(1)).expect("it applies"));
+    });
+    assert_eq!(seen.take(), [(0, here)], "the change waits for this thread");
+    store.deliver_local();
+    assert_eq!(seen.take(), [(1, here)]);
+    store.commit(added(2)).expect("it applies");
+    assert_eq!(seen.take(), [(2, here)]);
+    drop(subscription);
+    store.commit(added(3)).expect("it applies");
+    assert!(seen.take().is_empty());
 }

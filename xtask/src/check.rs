@@ -9,10 +9,10 @@ use anyhow::{Result, bail};
 use cargo_metadata::Package;
 use clap::ValueEnum;
 
-use crate::example::{Build, Profile};
+use crate::example::Profile;
 use crate::setup::{self, Need};
-use crate::workspace::{WASM, Workspace};
-use crate::{DEMO, browser, e2e, shell, sizes};
+use crate::workspace::{self, WASM, Workspace};
+use crate::{browser, e2e, hydrate, shell, sizes};
 
 /// The seeds and steps per seed that CI simulates: 200,000 steps in all.
 const SIMULATED: (u64, u64) = (200, 1000);
@@ -26,7 +26,7 @@ pub(crate) enum Step {
     Clippy,
     /// clippy finds nothing, for the browser
     ClippyWasm,
-    /// The Leptos binding compiles as csr, hydrate and ssr
+    /// The Leptos binding compiles as csr, hydrate and ssr; clippy finds nothing in what a server runs
     Features,
     /// rustdoc finds nothing
     Docs,
@@ -157,10 +157,8 @@ impl Step {
             Self::WasmTests => wasm_tests(workspace),
             Self::Sim => simulate_all(workspace),
             Self::Build => {
-                e2e::build(workspace, Profile::Release)?;
-                // The app as users get it, without what only tests need.
-                let site = Build::new(DEMO, Profile::Release).run(workspace)?;
-                sizes::run(workspace, &site, false)
+                let shipped = e2e::build(workspace, Profile::Release)?;
+                sizes::run(workspace, &shipped, false)
             }
             Self::E2e => e2e::run(workspace, None),
         }
@@ -176,7 +174,8 @@ fn clippy_wasm(workspace: &Workspace) -> Result<()> {
     shell::run(cargo.args(["--", "-D", "warnings"]))
 }
 
-/// The binding in the three ways Leptos can run; a page's two in the browser, the server's on this machine.
+/// The binding in the three ways Leptos can run; a page's two in the browser, the server's on this machine. And the
+/// example's server.
 fn features(workspace: &Workspace) -> Result<()> {
     let binding = workspace.member("livestore-leptos")?;
     for (feature, target) in [("csr", Some(WASM)), ("hydrate", Some(WASM)), ("ssr", None)] {
@@ -186,7 +185,10 @@ fn features(workspace: &Workspace) -> Result<()> {
         cargo.args(["check", "--package", "livestore-leptos", "--features", &feature]);
         shell::run(cargo.args(target.map(|target| format!("--target={target}"))))?;
     }
-    Ok(())
+    // A program that needs a feature is not among the workspace's targets.
+    let mut cargo = workspace.cargo();
+    cargo.args(["clippy", "--package", hydrate::HYDRATED, "--features", "ssr"]);
+    shell::run(cargo.args(["--", "-D", "warnings"]))
 }
 
 fn tests(workspace: &Workspace) -> Result<()> {
@@ -199,7 +201,7 @@ fn tests(workspace: &Workspace) -> Result<()> {
     }
 }
 
-/// The tests inside the libraries, which run on both targets; those in `tests/` are about machines and files.
+/// The tests that run on both targets: those inside the libraries, and what their packages name of the ones in `tests/`.
 fn wasm_tests(workspace: &Workspace) -> Result<()> {
     let tested = workspace.members_tested_on_wasm();
     if tested.is_empty() {
@@ -208,6 +210,8 @@ fn wasm_tests(workspace: &Workspace) -> Result<()> {
     let runner = serde_json::json!([std::env::current_exe()?, "wasm-test-runner"]);
     let mut cargo = workspace.cargo();
     cargo.args(["test", "--target", WASM, "--lib", "--no-fail-fast"]).args(packages(&tested));
+    let files = tested.iter().flat_map(|package| workspace::tests_on_wasm(package));
+    cargo.args(files.map(|name| format!("--test={name}")));
     cargo.arg("--config").arg(format!("target.{WASM}.runner={runner}"));
     browser::for_test_runner(workspace, &mut cargo)?;
     shell::run(&mut cargo)

@@ -1,10 +1,12 @@
 //! The end-to-end tests: real Chromium, driven by `playwright-core` from node's own test runner.
 //!
 //! The server runs inside this process on a free port; the tests learn everything they need from the environment:
-//! `E2E_URL` (the app), `E2E_SITES` (the folder of all sites, for tests that alter a copy), `E2E_HYDRATE_URL` (the page
-//! that a server renders, if it is built) and `CHROMIUM`.
+//! `E2E_URL` (the app as the tests need it), `E2E_SITES` (the folder of all sites, for tests that alter a copy),
+//! `E2E_SHIPPED` (the site of the app as users get it), `E2E_HYDRATE_URL` (the page that a server renders, if it is built)
+//! and `CHROMIUM`.
 
 use std::fs;
+use std::path::PathBuf;
 use std::process::Command;
 
 use anyhow::{Context, Result, bail};
@@ -21,12 +23,15 @@ const TESTING: &str = "testing";
 /// The feature of the app's next version: its state has another column.
 const NEXT_VERSION: &str = "extra-column";
 
-/// Builds what the tests use: the app, the app's next version, and the page that a server renders.
-pub(crate) fn build(workspace: &Workspace, profile: Profile) -> Result<()> {
+/// Builds what the tests use: the app as users get it, the app with what tests need, the app's next version, and the page
+/// that a server renders. Only the first is built as users get it; returns its site.
+pub(crate) fn build(workspace: &Workspace, profile: Profile) -> Result<PathBuf> {
+    let shipped = Build::new(DEMO, profile).run(workspace)?;
     for (site, features) in sites() {
-        app(profile, &site, features).run(workspace)?;
+        app(profile.for_tests(), &site, features).run(workspace)?;
     }
-    hydrate::build(workspace, profile)
+    hydrate::build(workspace, profile.for_tests())?;
+    Ok(shipped)
 }
 
 fn sites() -> [(String, &'static [&'static str]); 2] {
@@ -40,7 +45,7 @@ fn app(profile: Profile, site: &str, features: &[&str]) -> Build {
 
 /// Runs the tests whose name contains the filter, or all, against what was built.
 pub(crate) fn run(workspace: &Workspace, filter: Option<&str>) -> Result<()> {
-    let site = app(Profile::Release, APP, &[TESTING]).run_unless(true, workspace)?;
+    let site = app(Profile::Testing, APP, &[TESTING]).run_unless(true, workspace)?;
     let browser =
         browser::find().context("there is no Chromium: `cargo xtask setup` installs it")?;
     let server = Server::start(workspace, &site, 0)?;
@@ -54,6 +59,7 @@ pub(crate) fn run(workspace: &Workspace, filter: Option<&str>) -> Result<()> {
         .env("E2E_URL", server.url())
         .env("E2E_SITES", workspace.sites())
         .env("E2E_APP", APP)
+        .env("E2E_SHIPPED", DEMO)
         .envs(rendering.as_ref().map(|server| ("E2E_HYDRATE_URL", server.url())))
         .env("CHROMIUM", browser);
     shell::run(&mut node)

@@ -30,8 +30,11 @@ const WASM_FEATURES: [&str; 7] = [
 /// How much work goes into the output.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Profile {
-    /// Quick to build.
+    /// Quick to build, with all checks.
     Dev,
+    /// What only tests load. Link-time optimisation and `wasm-opt` take minutes for each variant of an app; what they
+    /// make is tested once, on the app that users get.
+    Testing,
     /// What a user would ship.
     Release,
 }
@@ -42,9 +45,15 @@ impl Profile {
         if dev { Self::Dev } else { Self::Release }
     }
 
+    /// The profile of a variant that only tests load, beside an app in this one.
+    pub(crate) fn for_tests(self) -> Self {
+        if self == Self::Release { Self::Testing } else { self }
+    }
+
     fn name(self) -> &'static str {
         match self {
             Self::Dev => "dev",
+            Self::Testing => "wasm-testing",
             Self::Release => "wasm-release",
         }
     }

@@ -9,6 +9,12 @@ use cargo_metadata::{DependencyKind, Metadata, MetadataCommand, Package};
 /// The only target besides the machine's own.
 pub(crate) const WASM: &str = "wasm32-unknown-unknown";
 
+/// The files in a package's `tests/` that run on wasm32, too: those its `[package.metadata.xtask]` names.
+pub(crate) fn tests_on_wasm(package: &Package) -> impl Iterator<Item = &str> {
+    let names = package.metadata.pointer("/xtask/tests-on-wasm").and_then(|names| names.as_array());
+    names.into_iter().flatten().filter_map(|name| name.as_str())
+}
+
 /// This workspace, read once per run.
 pub(crate) struct Workspace {
     metadata: Metadata,

@@ -2,8 +2,9 @@
 
 use leptos::{ev::KeyboardEvent, html::Input, prelude::*};
 use livestore_leptos::{
-    StorageMode, StoreOptions, StoreProvider, new_id, use_client_document, use_commit, use_pending,
-    use_query, use_storage_mode, use_store,
+    LeaderStatus, StorageMode, StoreOptions, StoreProvider, new_id, use_boot_status,
+    use_client_document, use_commit, use_leader_status, use_pending, use_query, use_storage_mode,
+    use_store,
 };
 use todomvc_schema::{Draft, Filter, Todo, TodoEvent, TodoMvc};
 
@@ -13,15 +14,23 @@ use crate::filter::use_filter;
 #[component]
 pub(crate) fn App() -> impl IntoView {
     let options = StoreOptions::<TodoMvc>::new("todomvc").persisted();
-    let loading = || view! { <p class="loading">"Loading…"</p> };
+    #[cfg(feature = "testing")]
+    let options = todomvc_schema::testing::with_worker_script(options);
     view! {
         <ErrorBoundary fallback=|errors| view! { <Problems errors/> }>
-            <StoreProvider options fallback=loading>
+            <StoreProvider options fallback=Opening>
                 <Todos/>
                 <Status/>
             </StoreProvider>
         </ErrorBoundary>
     }
+}
+
+/// What shows until the store is open: another tab may keep it waiting.
+#[component]
+fn Opening() -> impl IntoView {
+    let status = use_boot_status();
+    view! { <p class="loading">{move || status.get().to_string()} "…"</p> }
 }
 
 #[component]
@@ -204,11 +213,16 @@ fn Footer(filter: ReadSignal<Filter>) -> impl IntoView {
     }
 }
 
-/// A line that says where the todos are kept, and how many events are still on their way there.
+/// A line that says where the todos are kept, how many events are still on their way there, and what they wait for.
 #[component]
 fn Status() -> impl IntoView {
     let mode = use_storage_mode();
     let pending = use_pending();
+    let leader = use_leader_status();
+    let waits = move || match leader.get() {
+        LeaderStatus::Attached | LeaderStatus::Attaching => String::new(),
+        status => format!(", {status}"),
+    };
     view! {
         <footer class="info">
             <p>"Double-click to edit a todo"</p>
@@ -220,6 +234,7 @@ fn Status() -> impl IntoView {
             >
                 "Storage: " <span class="storage-mode">{move || mode.get().to_string()}</span> ", pending: "
                 <span class="pending">{move || pending.get()}</span>
+                <span class="leader">{waits}</span>
             </p>
         </footer>
     }

@@ -35,7 +35,7 @@ pub fn run<S: SchemaSet>(scope: LeaderScope) -> LocalBoxFuture<'static, ()> {
                 return tracing::error!(%error, "the leader's configuration is unreadable");
             }
         };
-        let serving = pin!(lead::<S>(&scope, &config));
+        let serving = pin!(lead::<S>(&config));
         let stopped = pin!(scope.stopped());
         // Until it serves, nothing is lost by dropping it; `serve` itself watches for the stop and drains.
         match select(serving, stopped).await {
@@ -55,19 +55,12 @@ fn report_failure(config: &LeaderConfig, failure: OpenFailure) {
 }
 
 /// Becomes the leader and opens the store.
-async fn lead<S: SchemaSet>(
-    scope: &LeaderScope,
-    config: &LeaderConfig,
-) -> Result<Serving, OpenFailure> {
+async fn lead<S: SchemaSet>(config: &LeaderConfig) -> Result<Serving, OpenFailure> {
     let schema = S::find(config.schema)
         .ok_or_else(|| OpenFailure::UnknownSchema(config.schema_name.clone()))?;
     let posts = Rc::new(Posts::new(config.channels()));
     let (lock, storage) = match &config.place {
         None => (None, Storage::in_memory(StorageRefused::Wished)),
-        Some(_) if scope.is_inline() => {
-            let reason = "the leader runs in the page, which can't reach files".to_owned();
-            return Err(OpenFailure::Unavailable(reason));
-        }
         Some(place) => {
             let lock = lock_exclusive(&LeaderConfig::lock(place))
                 .await

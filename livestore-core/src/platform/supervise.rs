@@ -20,6 +20,9 @@ pub struct SpawnLeader {
     /// Web only: the address of a script with the content of `WORKER_SCRIPT`, for pages whose content security policy
     /// forbids `blob:` workers.
     pub script: Option<String>,
+    /// Web only: whether the entry may run in the page where no worker can be started. A leader that needs files may
+    /// not: the page reaches none.
+    pub inline: bool,
 }
 
 /// What becomes of a leader that was started.
@@ -36,6 +39,9 @@ pub enum LeaderEvent {
     },
     /// No worker can be started, so the entry runs on this thread, without access to files.
     Inline(LeaderFailure),
+    /// No worker can be started, and the entry may not run on this thread: this page leads nobody. Told once; where it
+    /// may be the network's fault, starting goes on being tried, and [`LeaderEvent::Started`] follows if it succeeds.
+    Unable(LeaderFailure),
     /// Its entry returned; no new one is started.
     Ended,
 }

@@ -3,7 +3,13 @@
 //! Frames come in on whatever thread the platform delivers them; they are decoded and handed to the store. The link is
 //! there from the store's opening to its shutdown; without it messages are lost, which the machine survives.
 
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::{
+    sync::{
+        Arc, Mutex, PoisonError, Weak,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
 use livestore_sync::{SessionId, ToLeader};
 
@@ -12,12 +18,12 @@ use crate::{
     link::{ChannelNames, ForSession, FrameError, from_frame, to_frame},
     platform::{
         Channel, ChannelError, Identity, Journal, LeaderHandle, LeaveWarning, Listener, Timer,
-        every,
+        every, now_ms,
     },
 };
 
 /// How often the machine's time-outs are looked at.
-const TICK: std::time::Duration = std::time::Duration::from_millis(250);
+const TICK: Duration = Duration::from_millis(250);
 
 /// What ties an open store to the outside; all of it ends with it.
 #[derive(Debug)]
@@ -27,6 +33,8 @@ pub(super) struct Connection {
     leader: Mutex<Option<LeaderHandle>>,
     warning: Mutex<LeaveWarning>,
     watch: Mutex<Option<Listener>>,
+    /// When a leader last said anything, or the link was opened; as `now_ms`.
+    heard: AtomicU64,
     /// Holds the locks that make the session's ids its own.
     identity: Mutex<Option<Identity>>,
 }
@@ -48,12 +56,14 @@ impl Connection {
             leader: Mutex::new(None),
             warning: Mutex::new(LeaveWarning::new()),
             watch: Mutex::new(None),
+            heard: AtomicU64::new(now_ms()),
             identity: Mutex::new(Some(identity)),
         }
     }
 
     /// Replaces the link.
     pub(super) fn set_link(&self, link: Link) {
+        self.note_word();
         let old = locked(&self.link).replace(link);
         drop(old);
     }
@@ -82,6 +92,15 @@ impl Connection {
         drop((link, leader, watch));
         // The last: whoever opens the store next finds the journal written, and the tab free.
         drop(locked(&self.identity).take());
+    }
+
+    fn note_word(&self) {
+        self.heard.store(now_ms(), Ordering::Relaxed);
+    }
+
+    /// For how long no leader has said anything.
+    pub(super) fn silence(&self) -> Duration {
+        Duration::from_millis(now_ms().saturating_sub(self.heard.load(Ordering::Relaxed)))
     }
 
     /// Posts to the leader.
@@ -143,6 +162,7 @@ impl Link {
 }
 
 fn hear(store: &Arc<Shared>, frame: &[u8]) {
+    store.connection.note_word();
     match from_frame::<ForSession>(frame) {
         Ok(ForSession::Sync(message)) => store.receive(message),
         Ok(ForSession::Report(report)) => store.hear_report(report),

@@ -1,11 +1,13 @@
 //! Opening: ids, journals, a leader, and what it serves.
 //!
 //! If nothing can be persisted here (a private window, no OPFS, a full quota), the store opens in memory, for this
-//! session alone, and says so. Anything that is wrong with files that can be reached is an error instead: a damaged log
-//! is never hidden behind an empty store.
+//! session alone, and says so. A page that can start no worker is an ordinary session of another tab's leader; only where
+//! there is none does its store, too, open in memory. Anything that is wrong with files that can be reached is an error
+//! instead: a damaged log is never hidden behind an empty store.
 
 use std::{
     any::type_name,
+    future,
     pin::pin,
     sync::{
         Arc, Mutex, Weak,
@@ -35,8 +37,9 @@ use crate::{
     leader::{LeaderConfig, run},
     link::{LeaderReport, OpenFailure},
     platform::{
-        Journal, LeaderEntry, LeaderEvent, Persistence as Promise, SpawnLeader, StoragePlace,
-        after, data_directory, identify, request_persistence, spawn_leader,
+        Journal, LeaderEntry, LeaderEvent, LeaderFailure, Persistence as Promise, SpawnLeader,
+        StoragePlace, after, data_directory, identify, is_held, request_persistence, sleep,
+        spawn_leader,
     },
     schema::Schema,
 };
@@ -45,9 +48,20 @@ use crate::{
 const RETRY: Duration = Duration::from_secs(2);
 const RETRY_MOST: Duration = Duration::from_secs(64);
 
+/// How long a session that can't lead waits, while it opens, for a leader that is there and says nothing.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// And how long for one to come: a tab that reloads, or a worker that is replaced, leads again within this time.
+const VACANCY: Duration = Duration::from_secs(2);
+
+/// How often such a session looks whether anybody leads.
+const LOOK: Duration = Duration::from_millis(100);
+
 /// Somebody waits for the store to open.
 pub(super) struct Opening {
     done: oneshot::Sender<Result<(), OpenFailure>>,
+    /// Hears that this session can't lead.
+    unable: Option<oneshot::Sender<LeaderFailure>>,
     on_boot: Option<OnBoot>,
 }
 
@@ -194,15 +208,48 @@ async fn while_asking(
 }
 
 impl Shared {
-    /// Starts a leader and resolves when this session has attached to one.
+    /// Starts a leader and resolves when this session has attached to one, or when none can be had.
     async fn open_link(self: &Arc<Self>, on_boot: Option<OnBoot>) -> Result<(), OpenFailure> {
         let (done, opened) = oneshot::channel();
-        *locked(&self.opening) = Some(Opening { done, on_boot });
+        let (unable, told) = oneshot::channel();
+        *locked(&self.opening) = Some(Opening { done, unable: Some(unable), on_boot });
         self.link()?;
-        // The sender lives in `self`, which the caller holds.
-        opened
-            .await
-            .unwrap_or_else(|_| Err(OpenFailure::Unavailable("the store was closed".to_owned())))
+        match select(opened, pin!(self.without_leader(told))).await {
+            // The sender lives in `self`, which the caller holds.
+            Either::Left((opened, _)) => opened.unwrap_or_else(|_| {
+                Err(OpenFailure::Unavailable("the store was closed".to_owned()))
+            }),
+            Either::Right((reason, _)) => Err(OpenFailure::Unavailable(reason.to_string())),
+        }
+    }
+
+    /// Resolves if this session can't lead and nobody else leads it; with the reason why it can't.
+    async fn without_leader(&self, unable: oneshot::Receiver<LeaderFailure>) -> LeaderFailure {
+        let Ok(reason) = unable.await else { return future::pending().await };
+        let lock = locked(&self.starter.config).place.as_ref().map(LeaderConfig::lock);
+        let mut vacant = Duration::ZERO;
+        loop {
+            let led = match &lock {
+                // Without locks nobody leads.
+                Some(lock) => is_held(lock).await.unwrap_or(false),
+                None => false,
+            };
+            vacant = if led { Duration::ZERO } else { vacant + LOOK };
+            if vacant > VACANCY || self.connection.silence() > PATIENCE {
+                return reason;
+            }
+            sleep(LOOK).await;
+        }
+    }
+
+    /// Hears that this session can't lead; whoever leads it, or will, is another tab's.
+    fn hear_unable(&self, reason: LeaderFailure) {
+        tracing::warn!(store = %self.id, %reason, "this session can't lead");
+        let opening = locked(&self.opening).as_mut().and_then(|opening| opening.unable.take());
+        if let Some(opening) = opening {
+            // Whoever opens may have stopped waiting.
+            let _ = opening.send(reason);
+        }
     }
 
     /// Starts a leader and opens the channels to whoever leads.
@@ -213,17 +260,23 @@ impl Shared {
             name: format!("livestore {}", self.id),
             config: postcard::to_stdvec(&config).map_err(|error| unavailable(error.to_string()))?,
             script: self.starter.script.clone(),
+            inline: config.place.is_none(),
         };
         let weak = Arc::downgrade(self);
         // The channels first: a leader that fails at once must be heard.
         let link = Link::open(&weak, &config.channels(), self.session)
             .map_err(|error| unavailable(error.to_string()))?;
         self.connection.set_link(link);
-        let leader = spawn_leader(spawn, self.starter.entry, |event| match event {
+        let leader = spawn_leader(spawn, self.starter.entry, move |event| match event {
             LeaderEvent::Failed { reason, retry_in } => {
                 tracing::error!(%reason, ?retry_in, "the leader died; another one is started");
             }
             LeaderEvent::Inline(reason) => tracing::warn!(%reason, "the leader runs in the page"),
+            LeaderEvent::Unable(reason) => {
+                if let Some(shared) = weak.upgrade() {
+                    shared.hear_unable(reason);
+                }
+            }
             LeaderEvent::Started | LeaderEvent::Ended => {}
         });
         self.connection.set_leader(leader);

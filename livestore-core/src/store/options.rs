@@ -69,7 +69,8 @@ impl<S> StoreOptions<S> {
     }
 
     /// The address of a file with the text of [`WORKER_SCRIPT`](crate::WORKER_SCRIPT), for pages whose content security
-    /// policy forbids workers from `blob:` addresses. Without it such a page keeps its store in memory.
+    /// policy forbids workers from `blob:` addresses. Without it such a page can't lead: it is a session of another
+    /// tab's leader, and keeps its store in memory if there is none.
     #[must_use]
     pub fn worker_script(mut self, address: impl Into<String>) -> Self {
         self.worker_script = Some(address.into());

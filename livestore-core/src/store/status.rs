@@ -30,6 +30,21 @@ pub enum BootStatus {
     },
 }
 
+impl fmt::Display for BootStatus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Loading => f.write_str("loading"),
+            Self::WaitingForAnotherTab => f.write_str("waiting for another tab"),
+            Self::OtherVersion => {
+                f.write_str("another tab is of another version: reload it or close it")
+            }
+            Self::Rebuilding { done, total } => write!(f, "rebuilding, {done} of {total} events"),
+            Self::Ready => f.write_str("ready"),
+            Self::Failed { error } => write!(f, "failed: {error}"),
+        }
+    }
+}
+
 /// Something that opening mended or worked around, and that the app may want to tell its user.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, serde::Serialize, serde::Deserialize)]
 pub enum BootWarning {
@@ -151,4 +166,18 @@ pub enum LeaderStatus {
         /// The leader's protocol.
         leader: u32,
     },
+}
+
+impl fmt::Display for LeaderStatus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Attached => f.write_str("attached"),
+            Self::Attaching => f.write_str("attaching"),
+            Self::Silent => f.write_str("waiting for another tab"),
+            Self::Stalled { reason } => write!(f, "can't be written: {reason}"),
+            Self::OtherProtocol { .. } => {
+                f.write_str("another tab is of another version: reload the older one")
+            }
+        }
+    }
 }

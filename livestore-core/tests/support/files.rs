@@ -71,3 +71,12 @@ pub(crate) fn bytes(directory: &Path, prefix: &str) -> BTreeMap<String, Vec<u8>>
         .map(|name| (name.clone(), fs::read(file(directory, &name)).expect("it is readable")))
         .collect()
 }
+
+/// What the log holds of commits that took effect, and the quarantine.
+pub(crate) fn counts(directory: &Path) -> (i64, i64) {
+    released(directory);
+    let sql = "select (select count(*) from events), (select count(*) from quarantine)";
+    connect(&log(directory))
+        .query_row(sql, [], |row| Ok((row.get(0)?, row.get(1)?)))
+        .expect("the log is readable")
+}

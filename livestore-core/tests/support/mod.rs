@@ -2,20 +2,24 @@
 
 #![allow(dead_code, reason = "each test file uses its part")]
 
+#[cfg(not(target_arch = "wasm32"))]
+mod blocking;
+#[cfg(not(target_arch = "wasm32"))]
 pub(crate) mod files;
+pub(crate) mod place;
+#[cfg(not(target_arch = "wasm32"))]
 pub(crate) mod process;
 pub(crate) mod versions;
 
-use std::{
-    path::Path,
-    sync::{Arc, Mutex},
-    time::Duration,
-};
+use std::sync::{Arc, Mutex};
 
-use futures_executor::block_on;
+#[cfg(not(target_arch = "wasm32"))]
+#[allow(unused_imports, reason = "each test file uses its part")]
+pub(crate) use blocking::{
+    close, eventually, in_directory, memory, try_in_directory, try_version, version,
+};
 use livestore_core::{
-    ClientDocument, Event, Materialize, MaterializeError, OpenError, Schema, Store, StoreOptions,
-    Table, Writes,
+    ClientDocument, Event, Materialize, MaterializeError, Schema, Store, Table, Writes,
 };
 use serde::{Deserialize, Serialize};
 
@@ -109,33 +113,6 @@ pub(crate) struct Theme {
 #[schema(tables(Note, Tag, Opened), events(NoteEvent, LocalEvent), documents(Draft, Theme))]
 pub(crate) struct Notes;
 
-pub(crate) fn memory() -> Store<Notes> {
-    block_on(Store::open(StoreOptions::new("notes"))).expect("a store in memory opens")
-}
-
-pub(crate) fn in_directory(directory: &Path) -> Store<Notes> {
-    try_in_directory(directory).expect("the store opens")
-}
-
-pub(crate) fn try_in_directory(directory: &Path) -> Result<Store<Notes>, OpenError> {
-    try_version(directory)
-}
-
-/// Opens the store `notes` as another version of the app does.
-pub(crate) fn version<S: Schema>(directory: &Path) -> Store<S> {
-    try_version(directory).expect("the store opens")
-}
-
-pub(crate) fn try_version<S: Schema>(directory: &Path) -> Result<Store<S>, OpenError> {
-    block_on(Store::open(StoreOptions::new("notes").directory(directory)))
-}
-
-/// Closes a store; its leader may have the files a moment longer.
-pub(crate) fn close<S: Schema>(store: Store<S>) {
-    block_on(store.shutdown(Duration::from_secs(10)));
-    drop(store);
-}
-
 pub(crate) fn added(id: i64) -> NoteEvent {
     NoteEvent::Added { id, text: format!("note {id}") }
 }
@@ -160,15 +137,4 @@ impl<T: Clone> Seen<T> {
     pub(crate) fn take(&self) -> Vec<T> {
         std::mem::take(&mut *self.0.lock().expect("no test panics here"))
     }
-}
-
-/// Waits until `done` says so.
-pub(crate) fn eventually(what: &str, mut done: impl FnMut() -> bool) {
-    for _ in 0..2_000 {
-        if done() {
-            return;
-        }
-        std::thread::sleep(Duration::from_millis(5));
-    }
-    panic!("not in 10 s: {what}");
 }

@@ -6,7 +6,7 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{Arc, Mutex},
     thread,
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 use futures_channel::oneshot;
@@ -34,11 +34,6 @@ impl LeaderScope {
     /// The bytes it was started with.
     pub fn config(&self) -> &[u8] {
         &self.config
-    }
-
-    /// Never natively: a leader always has its own thread.
-    pub fn is_inline(&self) -> bool {
-        false
     }
 
     /// Resolves when whoever started the leader wants it to end, or is gone.
@@ -81,7 +76,7 @@ pub fn spawn_leader(
         .spawn(move || supervise(&spawn, entry, &stop, &|event| (locked(&report))(event)));
     if let Err(error) = started {
         let reason = LeaderFailure::Blocked(error.to_string());
-        (locked(&on_event))(LeaderEvent::Failed { reason, retry_in: Duration::MAX });
+        (locked(&on_event))(LeaderEvent::Unable(reason));
     }
     handle
 }
@@ -191,7 +186,12 @@ mod tests {
 
     fn start(config: &[u8]) -> (super::LeaderHandle, mpsc::Receiver<LeaderEvent>) {
         let (heard, events) = mpsc::channel();
-        let spawn = SpawnLeader { name: "test".to_owned(), config: config.to_vec(), script: None };
+        let spawn = SpawnLeader {
+            name: "test".to_owned(),
+            config: config.to_vec(),
+            script: None,
+            inline: false,
+        };
         (spawn_leader(spawn, leader, move |event| heard.send(event).unwrap()), events)
     }
 

@@ -22,23 +22,17 @@ const CONFIG: &str = "livestoreLeader";
 #[derive(Debug)]
 pub struct LeaderScope {
     config: Vec<u8>,
-    inline: bool,
     stop: Shared<oneshot::Receiver<()>>,
 }
 
 impl LeaderScope {
-    pub(super) fn new(config: Vec<u8>, inline: bool, stop: oneshot::Receiver<()>) -> Self {
-        Self { config, inline, stop: stop.shared() }
+    pub(super) fn new(config: Vec<u8>, stop: oneshot::Receiver<()>) -> Self {
+        Self { config, stop: stop.shared() }
     }
 
     /// The bytes it was started with.
     pub fn config(&self) -> &[u8] {
         &self.config
-    }
-
-    /// Whether it runs in the page itself, because no worker could be started: it reaches no files then.
-    pub fn is_inline(&self) -> bool {
-        self.inline
     }
 
     /// Resolves when whoever started the leader wants it to end, or is gone.
@@ -69,7 +63,7 @@ pub fn worker_main(entry: LeaderEntry) -> bool {
 
     report_panics(worker.clone());
     let (stop, stopped) = oneshot::channel();
-    let scope = LeaderScope::new(Uint8Array::new(&config).to_vec(), false, stopped);
+    let scope = LeaderScope::new(Uint8Array::new(&config).to_vec(), stopped);
     let mut stop = Some(stop);
     let listener =
         page::listen(&[(worker.clone().into(), "message")], move |_stop| drop(stop.take()));

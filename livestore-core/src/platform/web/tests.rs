@@ -400,11 +400,16 @@ struct Started {
 }
 
 fn start(what: &str, name: &str) -> Started {
+    start_from(None, false, what, name)
+}
+
+fn start_from(script: Option<&str>, inline: bool, what: &str, name: &str) -> Started {
     let (event, events) = hears();
     let (tell, told) = hears();
     let channel = Channel::open(name, tell).unwrap();
     let config = format!("{what} {name}").into_bytes();
-    let spawn = SpawnLeader { name: name.to_owned(), config, script: None };
+    let script = script.map(str::to_owned);
+    let spawn = SpawnLeader { name: name.to_owned(), config, script, inline };
     Started { handle: spawn_leader(spawn, leader, event), events, told, channel }
 }
 
@@ -465,6 +470,30 @@ async fn a_leader_that_traps_without_a_panic_is_replaced_too() {
         "{failed:?}"
     );
     assert_eq!(started.told().await, "here");
+}
+
+#[wasm_bindgen_test]
+async fn a_worker_whose_script_is_not_there_is_tried_five_times_before_the_page_says_that_it_cant_lead()
+ {
+    for inline in [false, true] {
+        let mut started = start_from(Some("./no-such-file.js"), inline, "leave", &fresh("leader"));
+        for _ in 1..5 {
+            let failed = next(&mut started.events).await;
+            assert!(
+                matches!(&failed, LeaderEvent::Failed { reason: LeaderFailure::Blocked(_), .. }),
+                "{failed:?}"
+            );
+        }
+        let given_up = next(&mut started.events).await;
+        if inline {
+            assert!(matches!(&given_up, LeaderEvent::Inline(_)), "{given_up:?}");
+            assert_eq!(started.told().await, "left", "the page's own leader");
+        } else {
+            assert!(matches!(&given_up, LeaderEvent::Unable(_)), "{given_up:?}");
+            let failed = next(&mut started.events).await;
+            assert!(matches!(&failed, LeaderEvent::Failed { .. }), "and tried again: {failed:?}");
+        }
+    }
 }
 
 #[wasm_bindgen_test]

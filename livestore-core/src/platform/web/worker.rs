@@ -39,9 +39,9 @@ pub const WORKER_SCRIPT: &str = include_str!("worker.js");
 /// How long a leader that was told to stop may take before its worker is terminated.
 const STOP_GRACE: Duration = Duration::from_secs(2);
 
-/// How often a script of the app's own may fail to load (perhaps the network does) before the page stops trying. A
-/// Blob needs no network: if it does not start, it never will.
-const SCRIPT_STARTS: u32 = 5;
+/// How often in a row a worker may fail to load its script or the app's module (perhaps the network does) before the
+/// page does without. A Blob needs no network: if the browser refuses it once, it always will.
+const STARTS: u32 = 5;
 
 #[wasm_bindgen]
 extern "C" {
@@ -67,7 +67,7 @@ impl Drop for LeaderHandle {
 }
 
 /// Starts a leader and keeps it alive. `entry` is what the worker's [`launch`](super::launch) was given, and runs here
-/// only if the browser starts no worker at all.
+/// only if no worker can be started and [`SpawnLeader::inline`] allows it.
 pub fn spawn_leader(
     spawn: SpawnLeader,
     entry: LeaderEntry,
@@ -79,7 +79,7 @@ pub fn spawn_leader(
         on_event: Box::new(on_event),
         running: RefCell::new(Running::Nothing),
         backoff: Cell::new(Backoff::default()),
-        blocked: Cell::new(0),
+        unstarted: Cell::new(0),
     });
     supervisor.start();
     LeaderHandle(Local::new(supervisor))
@@ -91,7 +91,8 @@ struct Supervisor {
     on_event: Box<dyn Fn(LeaderEvent)>,
     running: RefCell<Running>,
     backoff: Cell<Backoff>,
-    blocked: Cell<u32>,
+    /// How many workers in a row have not come as far as to run the entry.
+    unstarted: Cell<u32>,
 }
 
 #[expect(dead_code, reason = "listeners and timers are held for their drop")]
@@ -191,12 +192,12 @@ impl Supervisor {
         let text = text_of("text");
         match text_of("livestore").as_str() {
             "hello" => {
-                self.blocked.set(0);
                 if let Running::Worker { script, .. } = &mut *self.running.borrow_mut() {
                     *script = None;
                 }
             }
             "ready" => {
+                self.unstarted.set(0);
                 self.watch();
                 (self.on_event)(LeaderEvent::Started);
             }
@@ -259,11 +260,18 @@ impl Supervisor {
             }
             Running::Nothing | Running::Waiting(_) => Duration::ZERO,
         };
-        if matches!(reason, LeaderFailure::Blocked(_)) {
-            self.blocked.set(self.blocked.get() + 1);
-            let starts = if self.spawn.script.is_some() { SCRIPT_STARTS } else { 1 };
-            if self.blocked.get() >= starts {
-                return self.run_inline(reason);
+        let refused = matches!(reason, LeaderFailure::Blocked(_));
+        if refused || matches!(reason, LeaderFailure::NotLoaded(_)) {
+            self.unstarted.set(self.unstarted.get().saturating_add(1));
+            let forever = refused && self.spawn.script.is_none();
+            if self.unstarted.get() == STARTS || forever {
+                if self.spawn.inline {
+                    return self.run_inline(reason);
+                }
+                (self.on_event)(LeaderEvent::Unable(reason.clone()));
+            }
+            if forever {
+                return drop(self.replace(Running::Stopped));
             }
         }
         let mut backoff = self.backoff.get();
@@ -283,7 +291,7 @@ impl Supervisor {
         let (stop, stopped) = oneshot::channel();
         self.replace(Running::Inline(stop));
         (self.on_event)(LeaderEvent::Inline(reason));
-        let leader = (self.entry)(LeaderScope::new(self.spawn.config.clone(), true, stopped));
+        let leader = (self.entry)(LeaderScope::new(self.spawn.config.clone(), stopped));
         let weak = Rc::downgrade(self);
         spawn_local(async move {
             leader.await;
