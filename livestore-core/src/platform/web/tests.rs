@@ -22,8 +22,8 @@ crate::worker_entry!(leader);
 
 const LONG: Duration = Duration::from_secs(20);
 
-fn place(store: &StoreId) -> crate::platform::StoragePlace {
-    crate::platform::StoragePlace { store: store.clone(), directory: None }
+fn place(store: &StoreId) -> StoragePlace {
+    StoragePlace { store: store.clone(), directory: None }
 }
 
 fn ms(millis: u64) -> Duration {
