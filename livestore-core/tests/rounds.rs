@@ -283,3 +283,48 @@ fn a_callback_may_end_its_own_subscription_and_make_new_ones_which_wait_for_the_
     store.commit(added(2)).expect("it applies");
     assert_eq!(seen.take(), ["once", "new"]);
 }
+
+#[test]
+fn who_keeps_what_it_derives_hears_at_once_when_a_change_waits_for_its_round() {
+    let store = memory();
+    let (notes, tags) = (count(&store), store.live(Tag::query().count()));
+    let told = Seen::new();
+    let note = |name: &'static str| {
+        let told = told.clone();
+        move || told.note(name)
+    };
+    let subscriptions = [
+        notes.on_stale(note("notes stale")),
+        tags.on_stale(note("tags stale")),
+        notes.on_change(note("notes changed")),
+    ];
+    store.commit(added(1)).expect("it applies");
+    assert_eq!(told.take(), ["notes changed"], "nothing waits");
+    store.batch(|| {
+        let commit = |id, expected: &[&str]| {
+            store.commit(added(id)).expect("it applies");
+            assert_eq!(told.take(), expected, "note {id}");
+        };
+        commit(2, &["notes stale"]);
+        commit(3, &[]);
+        assert_eq!(now(&notes), 3);
+        commit(4, &["notes stale"]);
+    });
+    assert_eq!(told.take(), ["notes changed"]);
+    drop(subscriptions);
+}
+
+#[test]
+fn a_panic_in_a_callback_that_hears_at_once_leaves_the_batch_whole() {
+    let store = memory();
+    let live = count(&store);
+    let stale = live.on_stale(|| panic!("on purpose"));
+    let panicked = catch_unwind(AssertUnwindSafe(|| {
+        store.batch(|| store.commit(added(1)).expect("it applies"))
+    }));
+    assert!(panicked.is_err());
+    assert_eq!((now(&live), ids(&store)), (1, vec![1]));
+    drop(stale);
+    store.batch(|| store.commit(added(2)).expect("it applies"));
+    assert_eq!(now(&live), 2);
+}

@@ -363,3 +363,77 @@ fn local_callbacks_run_on_their_thread() {
     store.commit(added(3)).expect("it applies");
     assert!(seen.take().is_empty());
 }
+
+#[test]
+fn a_store_may_be_opened_on_one_thread_used_on_another_and_dropped_on_a_third() {
+    let directory = tempdir().expect("a place for tests");
+    let on_another = |store: Store<Notes>, id: i64, keep: bool| {
+        let used = thread::spawn(move || {
+            let subscription = store.subscribe(Note::query().count(), |_count| ());
+            let turns = store.turns();
+            store.commit(added(id)).expect("it applies");
+            turns.take();
+            drop((turns, subscription));
+            keep.then_some(store)
+        });
+        used.join().expect("no panic")
+    };
+    for round in 0..5 {
+        let opened = thread::spawn({
+            let directory = directory.path().to_owned();
+            move || in_directory(&directory)
+        });
+        let store = opened.join().expect("no panic");
+        let store = on_another(store, round * 2, true).expect("it is handed back");
+        assert!(on_another(store, round * 2 + 1, false).is_none(), "it ends there");
+    }
+    assert_eq!(ids(&in_directory(directory.path())), (0..10).collect::<Vec<_>>());
+}
+
+#[test]
+fn a_callback_that_panics_where_the_leaders_word_is_delivered_stops_nothing() {
+    let directory = tempdir().expect("a place for tests");
+    let (store, other) = (in_directory(directory.path()), in_directory(directory.path()));
+    let told = Arc::new(AtomicUsize::new(0));
+    let count = store.live(Note::query().count());
+    let bad = count.on_change(|| panic!("on purpose"));
+    let good = count.on_change({
+        let told = Arc::clone(&told);
+        move || {
+            told.fetch_add(1, Ordering::Relaxed);
+        }
+    });
+    for (id, times) in [(1, 1), (2, 2), (3, 3)] {
+        other.commit(added(id)).expect("it applies");
+        eventually("it is told", || told.load(Ordering::Relaxed) == times);
+    }
+    assert_eq!(*count.value().expect("it counts"), 3);
+    drop((bad, good));
+    close(other);
+    block_on(store.commit(added(4)).expect("it applies").persisted()).expect("it goes on");
+}
+
+#[test]
+fn a_callback_on_the_thread_of_timers_may_drop_the_last_handle() {
+    let directory = tempdir().expect("a place for tests");
+    let handle = Arc::new(Mutex::new(Some(in_directory(directory.path()))));
+    let store = handle.lock().expect("no panic").clone().expect("put there above");
+    let subscription = store.subscribe(Note::query().count(), {
+        let handle = Arc::clone(&handle);
+        move |count| {
+            if *count > 0 {
+                drop(handle.lock().expect("no test panics here").take());
+            }
+        }
+    });
+    // What was left to a thread that took turns is told by the tick that follows.
+    let turns = store.turns();
+    thread::scope(|scope| {
+        scope.spawn(|| store.commit(added(1)).expect("it applies"));
+    });
+    drop((turns, store));
+    eventually("the handle is gone", || handle.lock().expect("no panic").is_none());
+    drop(subscription);
+    released(directory.path());
+    assert_eq!(ids(&in_directory(directory.path())), [1]);
+}

@@ -62,6 +62,8 @@ impl<D: ClientDocument> Track for DocumentSignal<D> {
     fn track(&self) {
         if let Some(open) = self.item.try_get_value() {
             open.bound.track();
+            // Only another value makes it stale.
+            open.bound.track_stale();
         }
     }
 }

@@ -4,7 +4,8 @@
 //! [`LiveSignal`] is a `Copy` handle to it with Leptos's read traits: reading gives a reference, never a copy of the
 //! rows. Three things make it free of glitches: all values of a refresh are stored before any reader is told; the
 //! telling happens inside `reactive_graph`'s `batch`; and a stale closure is known to its readers at once, because the
-//! query it returns sits in a memo that every read goes through.
+//! query it returns sits in a memo that every read goes through. In a store's batch, where the telling waits, triggers
+//! fire at each change: memos look again when they are read, and effects run after the batch.
 //!
 //! Nothing is followed before it is first read. The subscription belongs to that memo, which belongs to the owner that
 //! was current when the hook was called: when the owner is cleaned up, the engine forgets the query at once.
@@ -166,11 +167,36 @@ where
 /// A closure's query, and the subscription to it.
 struct ArcLive<T: Send + Sync + 'static> {
     bound: ArcMemo<Bound<T>>,
+    /// Lets those who follow the value hear of a change in a batch only if the value is another one.
+    shown: ArcMemo<Shown<T>>,
+}
+
+/// What a query shows: its value or error, and the value that stays meanwhile.
+struct Shown<T> {
+    value: Result<Arc<T>, QueryError>,
+    last: Option<Arc<T>>,
+}
+
+impl<T: Send + Sync + 'static> Shown<T> {
+    fn of(live: &LiveQuery<T>) -> Self {
+        let value = live.value();
+        let last = value.as_ref().ok().cloned().or_else(|| live.last());
+        Self { value, last }
+    }
+
+    /// Whether it is the same: the engine keeps a value for as long as it is an equal one.
+    fn is(&self, other: &Self) -> bool {
+        let same = |one: &Option<Arc<T>>, other: &Option<Arc<T>>| match (one, other) {
+            (Some(one), Some(other)) => Arc::ptr_eq(one, other),
+            (one, other) => one.is_none() && other.is_none(),
+        };
+        self.value.as_ref().err() == other.value.as_ref().err() && same(&self.last, &other.last)
+    }
 }
 
 impl<T: Send + Sync + 'static> Clone for ArcLive<T> {
     fn clone(&self) -> Self {
-        Self { bound: self.bound.clone() }
+        Self { bound: self.bound.clone(), shown: self.shown.clone() }
     }
 }
 
@@ -195,14 +221,32 @@ impl<T: PartialEq + Send + Sync + 'static> ArcLive<T> {
                 }
             }
         });
-        Self { bound }
+        let shown = ArcMemo::new_with_compare(
+            {
+                let bound = bound.clone();
+                move |_| {
+                    bound.track();
+                    bound.with_untracked(|bound| {
+                        bound.track();
+                        bound.track_stale();
+                        Shown::of(&bound.live)
+                    })
+                }
+            },
+            |old, new| !matches!((old, new), (Some(old), Some(new)) if old.is(new)),
+        );
+        Self { bound, shown }
     }
 }
 
 impl<T: Send + Sync + 'static> ArcLive<T> {
     fn track(&self) {
         self.bound.track();
+        // Not through `shown` alone: an effect that follows a memo and what that is made of would run twice.
         self.bound.with_untracked(Bound::track);
+        self.shown.track();
+        // A memo that has never run follows nothing, so its readers would hear nothing.
+        self.shown.with_untracked(|_shown| ());
     }
 
     fn with<R>(&self, read: impl FnOnce(&LiveQuery<T>) -> R) -> R {
@@ -214,7 +258,8 @@ impl<T: Send + Sync + 'static> ArcLive<T> {
 pub(crate) struct Bound<T> {
     live: LiveQuery<T>,
     changed: ArcTrigger,
-    _subscription: Subscription,
+    stale: ArcTrigger,
+    _subscriptions: [Subscription; 2],
 }
 
 impl<T: Send + Sync + 'static> Bound<T> {
@@ -236,13 +281,23 @@ impl<T: Send + Sync + 'static> Bound<T> {
                 changed.notify();
             }
         });
+        let stale = ArcTrigger::new();
+        let hears = live.on_stale({
+            let stale = stale.clone();
+            move || stale.notify()
+        });
         show_error();
-        Self { live, changed, _subscription: subscription }
+        Self { live, changed, stale, _subscriptions: [subscription, hears] }
     }
 
-    /// Makes the current observer follow the value.
+    /// Makes the current observer follow the value, as the engine tells it.
     pub(crate) fn track(&self) {
         self.changed.track();
+    }
+
+    /// Makes the current observer hear, inside a batch, that the value may be another one.
+    pub(crate) fn track_stale(&self) {
+        self.stale.track();
     }
 
     /// Tells observers to look again.

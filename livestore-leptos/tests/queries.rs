@@ -203,6 +203,83 @@ fn a_filter_document_and_the_rows_change_together() {
 }
 
 #[test]
+fn all_that_is_read_in_a_batch_is_of_one_moment_also_through_memos_and_switched_queries() {
+    let app = App::new();
+    app.add(1);
+    let (_owner, (filter, least, shown, count, memos, seen)) = app.component(|| {
+        let filter = use_client_document::<Filter>();
+        let least = RwSignal::new(0_i64);
+        let shown = use_query(move || {
+            let notes = Note::query().filter(Note::ID.ge(least.get())).order_by(Note::ID.asc());
+            let notes = notes.columns(Note::ID);
+            if filter.get().starred { notes.filter(Note::STARS.gt(0)) } else { notes }
+        });
+        let count = use_query(|| Note::query().count());
+        let starred = Memo::new(move |_| filter.get().starred);
+        let (ids, all) = (Memo::new(move |_| shown.get()), Memo::new(move |_| count.get()));
+        let memos = Memo::new(move |_| (starred.get(), ids.get(), all.get()));
+        (filter, least, shown, count, memos, Seen::by_effect(move || memos.get()))
+    });
+    let check = |starred: bool, ids: &[i64], all: u64| {
+        let expected = (starred, ids.to_vec(), all);
+        // The memos first: they have to know by themselves.
+        assert_eq!(memos.get_untracked(), expected);
+        let direct = (filter.get_untracked().starred, shown.get_untracked(), count.get_untracked());
+        assert_eq!(direct, expected);
+        expected
+    };
+    let first = check(false, &[1], 1);
+    assert_eq!(seen.take(), [first]);
+    let commit = |event: NoteEvent| drop(app.store.commit(event).expect("it applies"));
+    app.store.batch(|| {
+        commit(added(2));
+        check(false, &[1, 2], 2);
+        filter.update(|filter| filter.starred = true);
+        check(true, &[], 2);
+        commit(NoteEvent::Starred { id: 2 });
+        check(true, &[2], 2);
+        commit(NoteEvent::Starred { id: 1 });
+        check(true, &[1, 2], 2);
+        least.set(2);
+        check(true, &[2], 2);
+        commit(added(3));
+        commit(NoteEvent::Starred { id: 3 });
+        check(true, &[2, 3], 3);
+        assert!(seen.take().is_empty(), "effects run after the batch");
+    });
+    let last = check(true, &[2, 3], 3);
+    run();
+    assert_eq!(seen.take(), [last], "one batch, one run");
+}
+
+#[test]
+fn a_batch_without_reads_runs_an_effect_once_and_one_that_changes_no_value_does_not() {
+    let app = App::new();
+    app.add(1);
+    let (_owner, seen) = app.component(|| {
+        let first = use_query(|| {
+            let noted = Note::query().filter(Note::STARS.ge(0)).order_by(Note::ID.asc());
+            noted.limit(1).columns(Note::ID)
+        });
+        let count = use_query(|| Note::query().count());
+        Seen::by_effect(move || (first.get(), count.get()))
+    });
+    assert_eq!(seen.take(), [(vec![1], 1)]);
+    let batch = |events: &[NoteEvent]| {
+        app.store.batch(|| {
+            for event in events {
+                app.store.commit(event.clone()).expect("it applies");
+            }
+        });
+        run();
+    };
+    batch(&[NoteEvent::Starred { id: 1 }, NoteEvent::Starred { id: 1 }]);
+    assert!(seen.take().is_empty(), "the query ran again and gave the same");
+    batch(&[added(2), added(3)]);
+    assert_eq!(seen.take(), [(vec![1], 3)]);
+}
+
+#[test]
 fn a_chain_of_closures_is_fresh_on_a_synchronous_read() {
     let app = App::new();
     for id in 1..=3 {

@@ -210,9 +210,9 @@ impl<E: ?Sized, X: Clone + PartialEq + Send + Sync + 'static> Graph<E, X> {
         Refreshed { changed, ran, cut_off }
     }
 
-    /// Whether an effect waits for the next refresh. One that was freed meanwhile may count.
-    pub fn is_stale(&self) -> bool {
-        !self.stale.is_empty()
+    /// The effects that wait for the next refresh, in the order in which they were marked. Some may have been freed.
+    pub fn stale(&self) -> &[NodeId] {
+        &self.stale
     }
 
     /// A further handle of a node that still exists and has values of type `T`.

@@ -31,6 +31,8 @@ pub(crate) struct Live {
     pub(super) cells: HashMap<NodeId, Cell>,
     /// By observed node: its effect, which all its observers share.
     pub(super) effects: HashMap<NodeId, NodeId>,
+    /// How many of the graph's stale effects have been announced.
+    announced: usize,
 }
 
 pub(super) struct Cell {
@@ -58,6 +60,7 @@ impl Live {
             shared: Arc::default(),
             cells: HashMap::new(),
             effects: HashMap::new(),
+            announced: 0,
         }
     }
 
@@ -109,6 +112,8 @@ impl Live {
     ) -> Result<Arc<T>, QueryError> {
         let result = self.graph.read(node, db);
         self.settle();
+        // Whoever derives from what is read now has to hear of the next change.
+        self.announced = 0;
         Ok(result?)
     }
 
@@ -161,6 +166,7 @@ impl Live {
     /// the engine's lock: [`Refreshed::changed`] has their ids, the oldest observer first.
     pub(crate) fn refresh(&mut self, db: &Db) -> Refreshed {
         let refreshed = self.graph.refresh(db);
+        self.announced = 0;
         self.settle();
         for effect in &refreshed.changed {
             if let Some(watch) = self.cells.get(effect).and_then(|cell| cell.fill.upgrade()) {
@@ -172,7 +178,15 @@ impl Live {
 
     /// Whether a refresh would have anything to look at.
     pub(crate) fn is_stale(&self) -> bool {
-        self.graph.is_stale()
+        !self.graph.stale().is_empty()
+    }
+
+    /// The observers whose node may have changed since a refresh, each once until something is [read](Self::read).
+    pub(crate) fn take_stale(&mut self) -> Vec<NodeId> {
+        let stale = self.graph.stale();
+        let new = stale[self.announced.min(stale.len())..].to_vec();
+        self.announced = stale.len();
+        new
     }
 
     /// How many nodes there are.

@@ -55,6 +55,7 @@ pub(super) struct Shared {
     pub(super) engine: Gate<Engine>,
     pub(super) connection: Connection,
     pub(super) queries: Callbacks<NodeId>,
+    pub(super) stale: Callbacks<NodeId>,
     pub(super) statuses: Callbacks<()>,
     pub(super) status: Mutex<Status>,
     /// Set with every change of `status` until it has been told.

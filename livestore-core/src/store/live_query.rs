@@ -70,6 +70,14 @@ impl<T: Send + Sync + 'static> LiveQuery<T> {
         LocalSubscription::new(changed, |changed| self.on_change(changed))
     }
 
+    /// Calls `stale` when a change that waits for its round (made in a batch, or by an observer) may have changed the
+    /// value: this thread reads what it is now, [`on_change`](Self::on_change) tells it later. For frameworks that keep
+    /// what they have derived. Called again only after something was read.
+    pub fn on_stale(&self, stale: impl Fn() + Send + Sync + 'static) -> Subscription {
+        let Ok(observer) = &self.observer else { return Subscription::none() };
+        Subscription::new(&self.store, |store| &store.stale, observer.id(), Arc::new(stale))
+    }
+
     /// What tells `changed` the value there is, for whoever is told of changes.
     pub(super) fn teller<F: Fn(&T)>(&self, changed: F) -> impl Fn() + use<T, F> {
         // Not the handle: kept in the store's own table, it would keep the store open.

@@ -140,6 +140,7 @@ async fn open_quietly<S: Schema>(options: StoreOptions<S>) -> Result<AnyStore, O
             engine: Gate::new(engine),
             connection: Connection::new(identity, journal),
             queries: Callbacks::default(),
+            stale: Callbacks::default(),
             statuses: Callbacks::default(),
             status: Mutex::new(Status::new(mode)),
             status_changed: AtomicBool::new(false),

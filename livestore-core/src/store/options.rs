@@ -77,7 +77,7 @@ impl<S> StoreOptions<S> {
         self
     }
 
-    /// Lets a framework wrap the telling of observers, such as in its own batch.
+    /// Lets a framework wrap the telling of observers, and whole batches, such as in its own batch.
     #[must_use]
     pub fn notify_within(mut self, notify: NotifyWithin) -> Self {
         self.notify_within = notify;

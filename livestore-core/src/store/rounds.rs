@@ -12,7 +12,8 @@
 //! not the cells: it was made in a batch, by an observer, or on another thread than the one that takes turns. The thread
 //! that made it is *ahead*, and until a refresh has filled the cells it reads through the graph instead, which computes
 //! what it asks for on the database as it is. So whatever it reads (live queries old and new, documents, `query`) is
-//! after its change, nothing is told early, and the round that follows finds computed what was read. Every other thread
+//! after its change, nothing is told early, and the round that follows finds computed what was read. A framework that
+//! keeps what it derives hears at once that it may be out of date (`LiveQuery::on_stale`). Every other thread
 //! goes on reading the cells, and sees nothing of a batch before all of it.
 
 use std::{

@@ -97,11 +97,28 @@ impl Shared {
     pub(super) fn settle_own(&self, engine: Inside<'_, Engine>) {
         if self.inbox.is_mine() {
             let run = self.rounds.begin(Asks::Own);
-            self.refresh_and_tell(engine, run);
+            if run.is_none() && self.rounds.is_ahead() {
+                self.announce(engine);
+            } else {
+                self.refresh_and_tell(engine, run);
+            }
         } else {
             self.rounds.leave_to_another();
             drop(engine);
             self.inbox.want();
+        }
+    }
+
+    /// Says what reads differently on this thread from now on, before a round tells it.
+    fn announce(&self, mut engine: Inside<'_, Engine>) {
+        let stale = engine.live.take_stale();
+        drop(engine);
+        let mut panicked = None;
+        if !stale.is_empty() {
+            (self.notify_within)(&mut || panicked = self.stale.call(&stale));
+        }
+        if let Some(panic) = panicked {
+            resume_unwind(panic);
         }
     }
 
@@ -177,13 +194,22 @@ impl Shared {
     }
 
     pub(super) fn batch<R>(&self, changes: impl FnOnce() -> R) -> R {
-        let batch = self.rounds.batch();
-        let result = catch_unwind(AssertUnwindSafe(changes));
-        drop(batch);
-        // Also after a panic: what was committed before it is committed.
-        if let Ok(engine) = self.enter() {
-            self.settle_own(engine);
-        }
+        let (mut changes, mut result) = (Some(changes), None);
+        let mut run = || {
+            let Some(changes) = changes.take() else { return };
+            let batch = self.rounds.batch();
+            result = Some(catch_unwind(AssertUnwindSafe(changes)));
+            drop(batch);
+            // Also after a panic: what was committed before it is committed.
+            if let Ok(engine) = self.enter() {
+                self.settle_own(engine);
+            }
+        };
+        // The framework's observers, too, run after all of it.
+        (self.notify_within)(&mut run);
+        // Should the framework not have called it.
+        run();
+        let result = result.expect("BUG: it has run");
         result.unwrap_or_else(|panic| resume_unwind(panic))
     }
 }
