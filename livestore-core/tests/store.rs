@@ -5,9 +5,9 @@ mod support;
 use std::sync::{Arc, OnceLock};
 
 use livestore_core::{
-    BootStatus, CommitError, Event, IntoQuery, LiveError, Materialize, MaterializeError,
-    NotConfirmed, OpenError, QueryError, Schema, StorageMode, Store, StoreError, StoreOptions,
-    Table, Writes,
+    BootStatus, CommitError, Durability, Event, IntoQuery, LiveError, Materialize,
+    MaterializeError, NotConfirmed, OpenError, QueryError, Schema, StorageMode, Store, StoreError,
+    StoreOptions, Table, Writes,
 };
 use support::{
     Draft, LocalEvent, Note, NoteEvent, Notes, Opened, Seen, Tag, Theme, added, ids,
@@ -27,6 +27,16 @@ async fn a_commit_shows_at_once_and_its_receipt_tells_when_it_is_persisted() {
     assert_eq!(receipt.persisted().await, Ok(()), "a second time, at once");
     assert_eq!(receipt.confirmed().await, Err(NotConfirmed::NoBackend));
     assert_eq!(store.pending(), 0);
+}
+
+#[test]
+async fn a_store_in_memory_says_that_nothing_survives() {
+    let store = memory().await;
+    assert_eq!(store.durability(), Durability::InMemory);
+    let receipt = store.commit(added(1)).expect("it applies");
+    assert_eq!(store.durability(), Durability::InMemory);
+    assert_eq!(receipt.persisted().await, Ok(()));
+    assert_eq!(store.durability(), Durability::InMemory);
 }
 
 #[test]

@@ -115,11 +115,26 @@ impl Unsaved {
         self.values.is_empty()
     }
 
-    /// The values, for the journal.
-    pub(crate) fn documents(&self) -> impl Iterator<Item = Document> + '_ {
+    /// The version of the value that was set last.
+    pub(crate) fn version(&self) -> u64 {
+        self.versions
+    }
+
+    /// The values that were set after this version, for the journal.
+    pub(crate) fn set_after(&self, version: u64) -> impl Iterator<Item = Document> + '_ {
         self.values
             .iter()
+            .filter(move |(_, value)| value.version > version)
             .map(|(key, value)| Document { key: key.clone(), json: value.json.clone() })
+    }
+
+    /// The size of all values, at most; costs a look at each document, of which a schema has few.
+    pub(crate) fn bytes(&self) -> usize {
+        // The owner, and the lengths of name and value.
+        const KEY_BYTES: usize = 24;
+        let of_one =
+            |(key, value): (&DocumentKey, &Value)| KEY_BYTES + key.name.len() + value.json.len();
+        self.values.iter().map(of_one).sum()
     }
 
     pub(crate) fn check_invariants(&self) -> Result<(), String> {

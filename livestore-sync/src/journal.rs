@@ -27,6 +27,15 @@ pub struct Journal {
     pub documents: Vec<Document>,
 }
 
+/// How far a journal goes: what was committed and set after it is not in there.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct JournalMark {
+    /// The `n` of the last event.
+    pub(crate) n: u64,
+    /// The version of the document value that was set last.
+    pub(crate) documents: u64,
+}
+
 /// A journal that no session wrote like this.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum InvalidJournal {
@@ -49,6 +58,21 @@ pub enum InvalidJournal {
 }
 
 impl Journal {
+    /// What a journal takes beside commits and documents, at most: four numbers, two lengths, and the frame around it.
+    pub(crate) const OWN_BYTES: usize = 64;
+
+    /// Adds what the same session journaled later: the leader's later word counts, and the later value of a document.
+    pub fn append(&mut self, later: Self) {
+        self.acknowledged = self.acknowledged.max(later.acknowledged);
+        self.commits.extend(later.commits);
+        let acknowledged = self.acknowledged;
+        self.commits.retain(|commit| commit.first_n().get() > acknowledged);
+        for document in later.documents {
+            self.documents.retain(|earlier| earlier.key != document.key);
+            self.documents.push(document);
+        }
+    }
+
     /// Checks that the commits are `client`'s and the author's, and ascend. (Gaps are what was settled out of order.)
     ///
     /// # Errors

@@ -19,7 +19,7 @@ pub use document::{Document, DocumentKey, DocumentOwner};
 pub use event::{Args, Commit, Event, InvalidArgs, InvalidCommit, Lane, PerLane};
 pub use head::{ChainHash, Head};
 pub use id::{ClientId, EventId, InvalidId, SessionId, StoreId, TabId};
-pub use journal::{InvalidJournal, Journal};
+pub use journal::{InvalidJournal, Journal, JournalMark};
 pub use leader::{Group, Leader, LeaderConfig, LeaderStorage, Outgoing, Recipients};
 pub use limits::Limits;
 pub use merge::{Merge, MergeError, merge};

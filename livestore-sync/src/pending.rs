@@ -4,12 +4,12 @@
 //! 1. `heads` is what `base` becomes after all commits, per lane.
 //! 2. Each author's events ascend over both lanes, so no event is there twice. Gaps are what is settled already: a
 //!    bounded tail may bring a later event of one lane before an earlier one of the other.
-//! 3. `bytes` and `events` are the sums over the commits.
+//! 3. `bytes`, per author, and `events` are the sums over the commits.
 //!
 //! Deliberately not here: who sends what when ([`crate::Session`]), and undo records (the driver keeps them by the
 //! commit's id).
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 
 use crate::{
     event::{Commit, Lane, PerLane},
@@ -25,7 +25,7 @@ pub struct Pending {
     base: PerLane<Head>,
     heads: PerLane<Head>,
     commits: VecDeque<Commit>,
-    bytes: usize,
+    bytes: BTreeMap<SessionId, usize>,
     events: usize,
 }
 
@@ -42,7 +42,7 @@ pub struct OutOfSequence {
 impl Pending {
     /// Nothing pending on top of `base`.
     pub fn new(base: PerLane<Head>) -> Self {
-        Self { base, heads: base, commits: VecDeque::new(), bytes: 0, events: 0 }
+        Self { base, heads: base, ..Self::default() }
     }
 
     /// The heads that the commits build on: how far the log above is known.
@@ -70,9 +70,9 @@ impl Pending {
         self.commits.is_empty()
     }
 
-    /// Their size.
-    pub fn bytes(&self) -> usize {
-        self.bytes
+    /// The size of `author`'s commits; costs nothing.
+    pub fn bytes(&self, author: SessionId) -> usize {
+        self.bytes.get(&author).copied().unwrap_or(0)
     }
 
     /// The `n` of `author`'s last pending event.
@@ -98,8 +98,7 @@ impl Pending {
         }
         let lane = commit.lane();
         self.heads[lane] = self.heads[lane].after(&commit);
-        self.bytes += commit.bytes();
-        self.events += commit.events().len();
+        self.count(&commit);
         self.commits.push_back(commit);
         Ok(())
     }
@@ -127,8 +126,7 @@ impl Pending {
             // What was confirmed in place is below the base now; the end of the chain is the same.
             let gone = merges.iter().flat_map(|merge| &merge.confirmed);
             for commit in gone {
-                self.bytes -= commit.bytes();
-                self.events -= commit.events().len();
+                self.discount(commit);
             }
         } else {
             self.rechain();
@@ -166,12 +164,30 @@ impl Pending {
 
     fn rechain(&mut self) {
         self.heads = self.base;
-        self.bytes = 0;
+        self.bytes.clear();
         self.events = 0;
-        for commit in &self.commits {
+        let commits = std::mem::take(&mut self.commits);
+        for commit in &commits {
             self.heads[commit.lane()] = self.heads[commit.lane()].after(commit);
-            self.bytes += commit.bytes();
-            self.events += commit.events().len();
+            self.count(commit);
+        }
+        self.commits = commits;
+    }
+
+    fn count(&mut self, commit: &Commit) {
+        *self.bytes.entry(commit.author()).or_default() += commit.bytes();
+        self.events += commit.events().len();
+    }
+
+    fn discount(&mut self, commit: &Commit) {
+        self.events -= commit.events().len();
+        let author = commit.author();
+        let left = self.bytes(author) - commit.bytes();
+        // Authors with nothing pending are forgotten: they never end.
+        if left == 0 {
+            self.bytes.remove(&author);
+        } else {
+            self.bytes.insert(author, left);
         }
     }
 
@@ -196,9 +212,12 @@ impl Pending {
         if events != self.events {
             return Err(format!("pending events are {}, the commits have {events}", self.events));
         }
-        let bytes: usize = self.commits.iter().map(Commit::bytes).sum();
+        let mut bytes: BTreeMap<SessionId, usize> = BTreeMap::new();
+        for commit in &self.commits {
+            *bytes.entry(commit.author()).or_default() += commit.bytes();
+        }
         if bytes != self.bytes {
-            return Err(format!("pending bytes are {}, the commits have {bytes}", self.bytes));
+            return Err(format!("pending bytes are {:?}, the commits have {bytes:?}", self.bytes));
         }
         Ok(())
     }

@@ -19,6 +19,7 @@ use super::{
     engine::Engine,
     error::{CommitError, StoreError},
     gate::{Gate, Inside, Reentered},
+    journals::Journaled,
     live_query::LiveQuery,
     local::{self, LocalSubscription},
     open::{Opening, Starter},
@@ -64,6 +65,8 @@ pub(super) struct Shared {
     pub(super) kept_waiting: AtomicBool,
     /// Journals of dead sessions whose commits the leader does not have yet.
     pub(super) adopted: Mutex<Vec<Adopted>>,
+    /// What this session's own journal holds.
+    pub(super) journaled: Mutex<Journaled>,
     pub(super) opening: Mutex<Option<Opening>>,
     pub(super) starter: Starter,
     pub(super) rounds: Rounds,
@@ -77,7 +80,8 @@ pub(super) struct Status {
     pub(super) mode: StorageMode,
     /// Whether the platform has promised to keep the data.
     pub(super) protected: bool,
-    pub(super) durability: Durability,
+    /// Whether what the leader does not have is in the journal, or would fit into it.
+    pub(super) fits_journal: bool,
     pub(super) leader: LeaderStatus,
     /// What is known of the leader beside what it says to the machine; until it speaks to that.
     pub(super) trouble: Option<LeaderStatus>,
@@ -90,7 +94,7 @@ impl Status {
         Self {
             mode,
             protected: false,
-            durability: Durability::Safe,
+            fits_journal: true,
             leader: LeaderStatus::Attaching,
             trouble: None,
             pending: 0,
@@ -111,6 +115,14 @@ impl Status {
                 StorageMode::Persisted { protected: *protected || self.protected }
             }
             memory @ StorageMode::InMemory { .. } => memory.clone(),
+        }
+    }
+
+    fn durability(&self) -> Durability {
+        match (&self.mode, self.fits_journal) {
+            (StorageMode::InMemory { .. }, _) => Durability::InMemory,
+            (StorageMode::Persisted { .. }, true) => Durability::Safe,
+            (StorageMode::Persisted { .. }, false) => Durability::AtRisk,
         }
     }
 }
@@ -244,9 +256,9 @@ impl AnyStore {
         self.0.status().shown_mode()
     }
 
-    /// Whether this session's commits would survive the end of the page now.
+    /// Whether this session's commits and documents would survive the end of the page now.
     pub fn durability(&self) -> Durability {
-        self.0.status().durability
+        self.0.status().durability()
     }
 
     /// Who persists this session's commits.
@@ -312,18 +324,16 @@ impl Shared {
         while let Some(message) = engine.poll_send(now) {
             self.connection.post(&message);
         }
-        self.keep_journals(engine);
+        let kept = self.keep_journals(engine);
         self.note_progress(engine);
-        let durability =
-            match self.connection.journal.make_room(engine.session.unacknowledged_bytes()) {
-                true => Durability::Safe,
-                false => Durability::AtRisk,
-            };
+        let unacknowledged = engine.session.unacknowledged_bytes();
+        let fits_journal =
+            unacknowledged == 0 || (kept && self.connection.journal.make_room(unacknowledged));
         self.update_status(|status| {
             status.pending = engine.pending();
             let machine = || LeaderStatus::of(engine.session.status(now));
             status.leader = status.trouble.clone().unwrap_or_else(machine);
-            status.durability = durability;
+            status.fits_journal = fits_journal;
         });
     }
 
@@ -337,7 +347,7 @@ impl Shared {
         let before = current.clone();
         change(&mut current);
         if *current != before {
-            self.connection.warn_on_leaving(current.durability == Durability::AtRisk);
+            self.connection.warn_on_leaving(current.durability() == Durability::AtRisk);
             self.status_changed.store(true, Ordering::Relaxed);
         }
     }

@@ -54,10 +54,7 @@ impl Shared {
     fn close(&self) {
         let Ok(mut engine) = self.enter() else { return };
         self.take_in(&mut engine);
-        if engine.close()
-            && let Some(journal) = engine.session.journal()
-            && !self.write_journal(&journal)
-        {
+        if engine.close() && !self.journal_last(&engine) {
             tracing::debug!("what the leader does not have ends with the store");
         }
         self.connection.post(&engine.session.leave());

@@ -6,7 +6,7 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
-use livestore_sync::{Journal, SessionId};
+use livestore_sync::{Journal, JournalMark, SessionId};
 
 use super::{
     any::{Shared, now},
@@ -15,8 +15,17 @@ use super::{
 };
 use crate::{
     link::{from_frame, to_frame},
-    platform::{Adopted, StoragePlace, adopt_journals, watch_journals},
+    platform::{Adopted, JournalError, StoragePlace, adopt_journals, watch_journals},
 };
+
+/// What this session's journal holds.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Journaled {
+    /// Up to where.
+    mark: JournalMark,
+    /// The bytes of its records, those that the leader has acknowledged since among them.
+    bytes: usize,
+}
 
 impl Shared {
     /// Takes over the journals of sessions that are dead now, and from now on of those that die.
@@ -35,8 +44,7 @@ impl Shared {
     }
 
     fn adopt(&self, journal: Adopted) {
-        let content = journal.bytes().map_err(|error| error.to_string()).and_then(decode);
-        match (content, self.enter()) {
+        match (decode(&journal), self.enter()) {
             (Ok(content), Ok(mut engine)) => {
                 if engine.adopt(now(), content) {
                     locked(&self.adopted).push(journal);
@@ -56,24 +64,70 @@ impl Shared {
         locked(&self.adopted).clear();
     }
 
-    /// What would be lost if the page ended now.
-    pub(super) fn journal_bytes(&self) -> Option<Vec<u8>> {
-        let engine =
-            self.enter().inspect_err(|error| tracing::error!(%error, "no journal")).ok()?;
-        encode(&engine.session.journal()?)
+    /// Journals what would be lost if the page ended now; false if that is nothing.
+    pub(super) fn journal_all(&self) -> bool {
+        let Ok(engine) = self.enter().inspect_err(|error| tracing::error!(%error, "no journal"))
+        else {
+            // Unknown, so what is journaled stays.
+            return true;
+        };
+        if engine.session.journal_after(JournalMark::default()).is_none() {
+            *locked(&self.journaled) = Journaled::default();
+            return false;
+        }
+        // `make_room` has said before if this may not fit; nobody is left to tell it now.
+        if !self.journal_new(&engine) {
+            self.journal_anew(&engine);
+        }
+        true
     }
 
-    /// Writes and forgets journals as the leader's word demands. A hidden page may end without another word, so there
-    /// every commit is journaled at once.
-    pub(super) fn keep_journals(&self, engine: &Engine) {
-        if engine.session.is_settled() {
+    /// Writes and forgets journals as the leader's word demands; says whether this session's commits are where they
+    /// have to be. A hidden page may end without another word, so there every commit is journaled at once.
+    pub(super) fn keep_journals(&self, engine: &Engine) -> bool {
+        let mut kept = true;
+        if engine.session.unacknowledged_bytes() == 0 {
+            *locked(&self.journaled) = Journaled::default();
             self.connection.journal.clear();
-        } else if self.connection.journal.is_page_hidden()
-            && let Some(journal) = engine.session.journal()
-            && !self.write_journal(&journal)
-        {
-            tracing::warn!("commits are at risk until the leader has them");
+        } else if self.connection.journal.is_page_hidden() {
+            kept = self.journal_new(engine)
+                || (self.is_mostly_old(engine) && self.journal_anew(engine));
         }
+        self.forget_adopted(engine);
+        kept
+    }
+
+    /// Adds to the journal what it does not have yet.
+    fn journal_new(&self, engine: &Engine) -> bool {
+        let mut journaled = locked(&self.journaled);
+        let Some(new) = engine.session.journal_after(journaled.mark) else { return true };
+        let Some(record) = encode(&new) else { return false };
+        let added = self.connection.journal.append(&record);
+        if added.is_ok() {
+            journaled.mark = engine.session.journal_mark();
+            journaled.bytes += record.len();
+        }
+        is_done(added)
+    }
+
+    /// Whether writing the journal anew would win half of its room or more; if less, it could be needed at every commit.
+    fn is_mostly_old(&self, engine: &Engine) -> bool {
+        locked(&self.journaled).bytes >= 2 * engine.session.unacknowledged_bytes()
+    }
+
+    /// Writes the journal without what the leader has acknowledged.
+    fn journal_anew(&self, engine: &Engine) -> bool {
+        let record = engine.session.journal().as_ref().and_then(encode);
+        let Some(record) = record else { return false };
+        let written = self.connection.journal.write(&record);
+        if written.is_ok() {
+            *locked(&self.journaled) =
+                Journaled { mark: engine.session.journal_mark(), bytes: record.len() };
+        }
+        is_done(written)
+    }
+
+    fn forget_adopted(&self, engine: &Engine) {
         let mut adopted = locked(&self.adopted);
         if adopted.is_empty() {
             return;
@@ -91,12 +145,14 @@ impl Shared {
         done.into_iter().for_each(Adopted::forget);
     }
 
-    /// Writes this session's journal; false where there is none, or no room for it.
-    pub(super) fn write_journal(&self, journal: &Journal) -> bool {
-        let Some(bytes) = encode(journal) else { return false };
-        let written = self.connection.journal.write(&bytes);
-        written.inspect_err(|error| tracing::debug!(%error, "no journal")).is_ok()
+    /// Writes this session's last journal; false where there is none, or no room for it.
+    pub(super) fn journal_last(&self, engine: &Engine) -> bool {
+        engine.session.journal().is_none() || self.journal_anew(engine)
     }
+}
+
+fn is_done(written: Result<(), JournalError>) -> bool {
+    written.inspect_err(|error| tracing::debug!(%error, "no journal")).is_ok()
 }
 
 /// A journal as bytes: a frame, so that another version of livestore is recognised.
@@ -106,6 +162,16 @@ fn encode(journal: &Journal) -> Option<Vec<u8>> {
         .ok()
 }
 
-fn decode(bytes: &[u8]) -> Result<Journal, String> {
-    from_frame(bytes).map_err(|error| error.to_string())
+/// All records of a journal as one.
+fn decode(adopted: &Adopted) -> Result<Journal, String> {
+    let records = adopted.records().map_err(|error| error.to_string())?;
+    let mut journal: Option<Journal> = None;
+    for record in records {
+        let record: Journal = from_frame(&record).map_err(|error| error.to_string())?;
+        match &mut journal {
+            None => journal = Some(record),
+            Some(journal) => journal.append(record),
+        }
+    }
+    journal.ok_or_else(|| "its only record was not written to its end".to_owned())
 }

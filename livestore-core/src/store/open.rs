@@ -131,7 +131,7 @@ async fn open_quietly<S: Schema>(options: StoreOptions<S>) -> Result<AnyStore, O
         let journal = Journal::open(place.as_ref(), session);
         journal.on_hide({
             let weak = Weak::clone(weak);
-            move || weak.upgrade()?.journal_bytes()
+            move || weak.upgrade().is_some_and(|shared| shared.journal_all())
         });
         Shared {
             schema: type_name::<S>(),
@@ -146,6 +146,7 @@ async fn open_quietly<S: Schema>(options: StoreOptions<S>) -> Result<AnyStore, O
             status_changed: AtomicBool::new(false),
             kept_waiting: AtomicBool::new(false),
             adopted: Mutex::default(),
+            journaled: Mutex::default(),
             opening: Mutex::new(None),
             starter: Starter {
                 config: Mutex::new(config),

@@ -109,13 +109,20 @@ impl fmt::Display for StorageMode {
     }
 }
 
-/// Whether commits that the leader has not taken yet would survive the end of the page.
+/// Whether the commits and documents of a session would survive the end of its page.
+///
+/// It is about a page that is left, reloaded or closed, natively about a store that is closed or dropped; what a killed
+/// process leaves is what [`Receipt::persisted`](super::Receipt::persisted) had promised.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Durability {
-    /// They fit into the journal, or there are none.
+    /// What the leader has not taken yet fits into the journal, or there is nothing of that kind.
     Safe,
-    /// There are more than the journal can hold; leaving the page now would lose some, and the browser warns.
+    /// There is more than the journal can hold: leaving the page now would lose it, and the browser asks before. Once the
+    /// leader has it, it is `Safe` again.
     AtRisk,
+    /// Nothing survives: the store is in memory, because the app wants that or because nothing can be persisted here
+    /// ([`StorageMode::InMemory`] says which). The browser does not ask.
+    InMemory,
 }
 
 impl StorageMode {

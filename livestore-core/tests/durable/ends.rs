@@ -7,7 +7,7 @@ use std::{
 };
 
 use futures_executor::block_on;
-use livestore_core::StorageMode;
+use livestore_core::{Durability, StorageMode};
 
 use super::{
     check_all_is_there, directory,
@@ -93,6 +93,25 @@ fn a_store_that_is_dropped_while_another_thread_delivers_to_it_has_ended_when_th
     let store = in_directory(directory.path());
     assert_eq!(ids(&store).len(), 4_201);
     assert_eq!(store.session().tab, tab, "the tab is free again, and with it its documents");
+}
+
+#[test]
+fn what_the_leader_does_not_have_is_safe_natively_because_a_file_holds_any_journal() {
+    let directory = directory();
+    let store = in_directory(directory.path());
+    assert_eq!(store.durability(), Durability::Safe);
+    let draft = store.document::<Draft>().expect("the schema has it");
+    let text = "x".repeat(800_000);
+    for id in 1..=5 {
+        store.commit(NoteEvent::Added { id, text: text.clone() }).expect("it applies");
+        assert_eq!(store.durability(), Durability::Safe);
+    }
+    draft.set(Draft { text: text.clone() }).expect("it is JSON");
+    assert_eq!(store.durability(), Durability::Safe);
+    drop((draft, store));
+    let store = in_directory(directory.path());
+    assert_eq!(ids(&store), [1, 2, 3, 4, 5]);
+    assert_eq!(store.document::<Draft>().expect("known").get().text, text);
 }
 
 #[test]

@@ -31,7 +31,7 @@ use crate::{
     event::{Commit, PerLane},
     head::Head,
     id::{ClientId, EventId, SessionId},
-    journal::{InvalidJournal, Journal},
+    journal::{InvalidJournal, Journal, JournalMark},
     limits::Limits,
     merge::Merge,
     message::{Fence, PROTOCOL, ToLeader},
@@ -332,14 +332,28 @@ impl Session {
 
     /// The journal to write when the page hides; `None` when the leader has acknowledged everything.
     pub fn journal(&self) -> Option<Journal> {
+        self.journal_after(JournalMark::default())
+    }
+
+    /// What has to be added to a journal that goes up to `mark`; `None` when that is nothing. Its cost does not depend
+    /// on what is in the journal already.
+    pub fn journal_after(&self, mark: JournalMark) -> Option<Journal> {
         let author = self.config.id;
         let acknowledged = self.outboxes.get(&author).map_or(0, |outbox| outbox.acknowledged);
-        let own =
-            |commit: &&Commit| commit.author() == author && commit.first_n().get() > acknowledged;
-        let commits: Vec<Commit> = self.pending.commits().filter(own).cloned().collect();
-        let documents: Vec<Document> = self.documents.documents().collect();
+        let after = acknowledged.max(mark.n);
+        // Own commits ascend, so the newest are at the end.
+        let newest = self.pending.commits().rev().filter(|commit| commit.author() == author);
+        let mut commits: Vec<Commit> =
+            newest.take_while(|commit| commit.first_n().get() > after).cloned().collect();
+        commits.reverse();
+        let documents: Vec<Document> = self.documents.set_after(mark.documents).collect();
         let empty = commits.is_empty() && documents.is_empty();
         (!empty).then_some(Journal { author, acknowledged, commits, documents })
+    }
+
+    /// How far a journal goes that has everything up to now.
+    pub fn journal_mark(&self) -> JournalMark {
+        JournalMark { n: self.next_n.get() - 1, documents: self.documents.version() }
     }
 
     /// Whether the leader has everything of this session: [`Session::journal`] would be `None`, and nothing adopted waits.
@@ -363,9 +377,10 @@ impl Session {
         self.pending.events()
     }
 
-    /// About how large [`Session::journal`]'s commits are, at most; costs nothing.
+    /// How large [`Session::journal`] is, at most. Its cost does not depend on how much is pending.
     pub fn unacknowledged_bytes(&self) -> usize {
-        self.pending.bytes()
+        let content = self.pending.bytes(self.config.id) + self.documents.bytes();
+        if content == 0 { 0 } else { Journal::OWN_BYTES + content }
     }
 
     /// What has become of a commit, in the order in which it was learned. Poll after [`Session::receive`].

@@ -82,10 +82,16 @@ impl Session {
         for (author, outbox) in &mut self.outboxes {
             outbox.expire(now, limits);
             let sent = outbox.sent;
-            let mut unsent = self
-                .pending
-                .commits()
-                .filter(|commit| commit.author() == *author && commit.first_n().get() > sent);
+            let window = outbox.acknowledged.saturating_add(limits.in_flight_events);
+            if sent >= window {
+                // Without a look at what is pending: behind a silent leader that grows with every commit.
+                continue;
+            }
+            // An author's commits ascend, so what is not sent yet is at the end.
+            let newest = self.pending.commits().rev().filter(|commit| commit.author() == *author);
+            let unsent: Vec<&Commit> =
+                newest.take_while(|commit| commit.first_n().get() > sent).collect();
+            let mut unsent = unsent.into_iter().rev();
             let Some(first) = unsent.next() else { continue };
             if !outbox.passes_to(first.first_n()) {
                 continue;

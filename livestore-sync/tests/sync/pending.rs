@@ -14,7 +14,7 @@ fn heads_are_what_the_base_becomes() {
     let heads = PerLane { synced: Head::ZERO.after(&mine), client_only: Head::ZERO.after(&local) };
     assert_eq!((pending.heads(), pending.base()), (heads, zero()));
     assert_eq!((heads.synced.number, heads.client_only.number), (2, 1));
-    assert_eq!(pending.bytes(), mine.bytes() + local.bytes());
+    assert_eq!(pending.bytes(mine.author()), mine.bytes() + local.bytes());
     assert_eq!(pending.last_n(mine.author()), Some(3));
     assert_eq!(pending.check_invariants(), Ok(()));
 }

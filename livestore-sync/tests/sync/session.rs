@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use livestore_sync::{
     Attach, Attached, Commit, CommitRefused, Document, DocumentKey, DocumentOwner, Fence,
-    InvalidJournal, Journal, Lane, LeaderStatus, MergeError, Outcome, Push, Refused, Session,
-    SessionConfig, Settled, Tail, ToLeader, ToSession, Work,
+    InvalidJournal, Journal, JournalMark, Lane, LeaderStatus, MergeError, Outcome, Push, Refused,
+    Session, SessionConfig, Settled, Tail, ToLeader, ToSession, Work,
 };
 
 use crate::build::{CLIENT, commit, event, id, session, tail, zero};
@@ -252,6 +252,47 @@ fn an_adopted_commit_waits_for_the_leaders_word() {
     check(4, &[4], 1, &[no()]);
     check(5, &[5], 0, &[Outcome::Persisted, no()]);
     check(99, &[], 0, &[Outcome::Persisted, Outcome::Persisted]);
+}
+
+#[test]
+fn a_journal_and_what_is_added_to_it_are_the_journal_of_the_end() {
+    let mut session = open(&[]);
+    let own = session.id();
+    let key = |name: &str| DocumentKey { owner: DocumentOwner::Client, name: name.into() };
+    let value = |name: &str, json: &str| Document { key: key(name), json: json.into() };
+    let make = |n: u64| commit(own.open, n, n);
+    let (mut whole, mut mark) = (None::<Journal>, JournalMark::default());
+    let mut step = |session: &Session, commits: usize, documents: usize| {
+        let added = session.journal_after(mark);
+        let sizes = added.as_ref().map_or((0, 0), |j| (j.commits.len(), j.documents.len()));
+        assert_eq!(sizes, (commits, documents), "only what is new");
+        mark = session.journal_mark();
+        match (&mut whole, added) {
+            (Some(whole), Some(added)) => whole.append(added),
+            (None, added) => whole = added,
+            (Some(_), None) => {}
+        }
+        assert_eq!(whole, session.journal());
+        let bytes =
+            whole.as_ref().map_or(0, |whole| postcard::to_stdvec(whole).expect("bytes").len());
+        let estimate = session.unacknowledged_bytes();
+        assert!(bytes <= estimate && estimate <= bytes + 64 + 48 * 8, "{bytes} of {estimate}");
+    };
+    step(&session, 0, 0);
+    session.commit(make(1)).expect("the next");
+    session.commit(make(2)).expect("the next");
+    step(&session, 2, 0);
+    step(&session, 0, 0);
+    session.set_document(value("ui", "1"));
+    session.commit(make(3)).expect("the next");
+    step(&session, 1, 1);
+    session.set_document(value("ui", "2"));
+    session.set_document(value("draft", "3"));
+    step(&session, 0, 2);
+    sends(&mut session, 1);
+    hear(&mut session, 2, ToSession::Acked { fence: FENCE, author: own, n: 2 });
+    session.commit(make(4)).expect("the next");
+    step(&session, 1, 0);
 }
 
 #[test]

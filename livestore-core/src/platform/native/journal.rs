@@ -27,7 +27,7 @@ impl Journal {
     }
 
     /// Natively nothing hides.
-    pub fn on_hide(&self, _content: impl FnMut() -> Option<Vec<u8>> + Send + 'static) {}
+    pub fn on_hide(&self, _keep: impl FnMut() -> bool + Send + 'static) {}
 
     /// No page, not hidden.
     pub fn is_page_hidden(&self) -> bool {
@@ -39,19 +39,19 @@ impl Journal {
         true
     }
 
-    /// Without limit.
-    pub fn space(&self) -> usize {
-        usize::MAX
-    }
-
-    /// Writes the journal; it is there whole or not at all.
-    pub fn write(&self, bytes: &[u8]) -> Result<(), JournalError> {
+    /// Makes this record the whole journal; it is there whole or not at all.
+    pub fn write(&self, record: &[u8]) -> Result<(), JournalError> {
         let path = self.0.as_ref().ok_or(JournalError::Unavailable)?;
         let beside = path.with_extension("new");
-        fs::write(&beside, bytes)
+        fs::write(&beside, record)
             .and_then(|()| fs::File::open(&beside)?.sync_all())
             .and_then(|()| fs::rename(&beside, path))
-            .map_err(|_| JournalError::Full(bytes.len()))
+            .map_err(|_| JournalError::Full(record.len()))
+    }
+
+    /// Natively a journal is written once, at the end, so nothing is ever added to one.
+    pub fn append(&self, _record: &[u8]) -> Result<(), JournalError> {
+        Err(JournalError::Unavailable)
     }
 
     /// Nothing to clear: a journal is a session's last word.
@@ -63,7 +63,7 @@ impl Journal {
 pub struct Adopted {
     session: SessionId,
     path: PathBuf,
-    bytes: Vec<u8>,
+    record: Vec<u8>,
 }
 
 impl Adopted {
@@ -72,9 +72,9 @@ impl Adopted {
         self.session
     }
 
-    /// What that session left.
-    pub fn bytes(&self) -> Result<&[u8], JournalError> {
-        Ok(&self.bytes)
+    /// What that session left: one record.
+    pub fn records(&self) -> Result<Vec<Vec<u8>>, JournalError> {
+        Ok(vec![self.record.clone()])
     }
 
     /// All of it is in the leader's log: removes it.
@@ -96,12 +96,12 @@ pub async fn adopt_journals(place: &StoragePlace, own: SessionId) -> Vec<Adopted
 fn read(path: &Path) -> Option<Adopted> {
     let name = path.file_name()?.to_str()?;
     let session = name.strip_prefix(PREFIX)?.parse().ok()?;
-    let bytes = fs::read(path)
+    let record = fs::read(path)
         .inspect_err(
             |error| tracing::warn!(%error, path = %path.display(), "a journal can't be read"),
         )
         .ok()?;
-    Some(Adopted { session, path: path.to_owned(), bytes })
+    Some(Adopted { session, path: path.to_owned(), record })
 }
 
 /// Never calls back natively: journals are found when a store opens.
@@ -137,7 +137,7 @@ mod tests {
             assert_eq!(found.len(), 1);
             let journal = found.remove(0);
             assert_eq!(journal.session(), session(1));
-            assert_eq!(journal.bytes(), Ok(&b"last words"[..]));
+            assert_eq!(journal.records(), Ok(vec![b"last words".to_vec()]));
         }
         block_on(adopt_journals(&place, session(2))).remove(0).forget();
         assert!(block_on(adopt_journals(&place, session(2))).is_empty());

@@ -15,12 +15,12 @@ use web_sys::StorageEvent;
 
 use super::{
     identity::{local_storage, session_lock},
-    journal::{FILLER, key, prefix},
+    journal::{FILLER, prefix, read_chunks, records, remove_chunks},
     lock::{LockGuard, lock_exclusive, try_lock},
     page::{self, Listener},
     timer::sleep,
 };
-use crate::platform::{JournalError, StoragePlace, text};
+use crate::platform::{JournalError, StoragePlace};
 
 /// Longer than a write to `localStorage` takes to be seen by the other pages: each has a copy of its own, so a lock can
 /// be granted before the last words of who held it have arrived.
@@ -35,10 +35,9 @@ const COMING_BACK: Duration = Duration::from_secs(2);
 /// A dead session's journal, which nobody else adopts while this lives.
 #[derive(Debug)]
 pub struct Adopted {
+    store: StoreId,
     session: SessionId,
-    bytes: Result<Vec<u8>, JournalError>,
-    key: String,
-    value: String,
+    chunks: Vec<String>,
     lock: LockGuard,
 }
 
@@ -48,9 +47,9 @@ impl Adopted {
         self.session
     }
 
-    /// What that session left; an error if it is not readable.
-    pub fn bytes(&self) -> Result<&[u8], JournalError> {
-        self.bytes.as_deref().map_err(Clone::clone)
+    /// What that session left, record by record; an error if it is not readable.
+    pub fn records(&self) -> Result<Vec<Vec<u8>>, JournalError> {
+        records(&self.chunks)
     }
 
     /// All of it is in the leader's log: removes it, a moment later. If the page ends before, it is adopted once more.
@@ -59,9 +58,9 @@ impl Adopted {
             // What that session wrote last may still be under way; it must not be removed unseen.
             sleep(SETTLED).await;
             if let Some(storage) = local_storage()
-                && storage.get_item(&self.key).ok().flatten().as_ref() == Some(&self.value)
+                && read_chunks(&storage, &self.store, self.session) == self.chunks
             {
-                let _ = storage.remove_item(&self.key);
+                remove_chunks(&storage, &self.store, self.session);
             }
             // Nor may the next who gets the lock still see what was removed.
             sleep(SETTLED).await;
@@ -92,9 +91,9 @@ pub async fn adopt_journals(place: &StoragePlace, own: SessionId) -> Vec<Adopted
         };
         // Without locks nobody can tell that a session is dead, so nothing is adopted.
         if let Ok(Some(lock)) = lock
-            && let Some(value) = read(store, session)
+            && let Some(chunks) = read(store, session)
         {
-            adopted.push(adopt(store, session, value, lock));
+            adopted.push(Adopted { store: store.clone(), session, chunks, lock });
         }
     }
     adopted
@@ -164,10 +163,10 @@ impl Watch {
     /// Hands over what the session left; if that is nothing, removes the room that it had reserved.
     fn take(&self, session: SessionId, lock: LockGuard) {
         self.waiting.borrow_mut().remove(&session);
-        if let Some(value) = read(&self.store, session) {
-            (self.on_adopted)(adopt(&self.store, session, value, lock));
+        if let Some(chunks) = read(&self.store, session) {
+            (self.on_adopted)(Adopted { store: self.store.clone(), session, chunks, lock });
         } else if let Some(storage) = local_storage() {
-            let _ = storage.remove_item(&key(&self.store, session));
+            remove_chunks(&storage, &self.store, session);
         }
     }
 }
@@ -181,13 +180,8 @@ fn journals(store: &StoreId) -> Vec<SessionId> {
     keys.filter_map(|key| key.strip_prefix(&prefix)?.parse().ok()).collect()
 }
 
-/// What stands at a session's key, unless that is only room.
-fn read(store: &StoreId, session: SessionId) -> Option<String> {
-    let value = local_storage()?.get_item(&key(store, session)).ok().flatten()?;
-    (!value.trim_end_matches(FILLER).is_empty()).then_some(value)
-}
-
-fn adopt(store: &StoreId, session: SessionId, value: String, lock: LockGuard) -> Adopted {
-    let bytes = text::decode(value.trim_end_matches(FILLER)).ok_or(JournalError::Damaged);
-    Adopted { session, bytes, key: key(store, session), value, lock }
+/// What stands in a session's chunks, unless that is only room.
+fn read(store: &StoreId, session: SessionId) -> Option<Vec<String>> {
+    let chunks = read_chunks(&local_storage()?, store, session);
+    chunks.iter().any(|chunk| !chunk.trim_end_matches(FILLER).is_empty()).then_some(chunks)
 }

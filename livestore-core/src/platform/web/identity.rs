@@ -1,6 +1,8 @@
 //! Who this session is. Pages only.
 //!
-//! The client lives in `localStorage`, the tab in `sessionStorage`, both per store; the open is random at every open.
+//! The client lives in the origin's private file system, beside the log whose client it is, with a copy in
+//! `localStorage` that is read without waiting: the app may use that up or clear it, and the client stays the same. The
+//! tab lives in `sessionStorage`; both are per store. The open is random at every open.
 //! Browsers copy `sessionStorage` into a duplicated tab, so a tab's id counts only with its Web Lock: who does not get
 //! the lock mints a new id. Where storage is blocked everything is random and lasts as long as the page.
 
@@ -8,8 +10,11 @@ use std::{cell::Cell, future::pending, pin::pin, rc::Rc, time::Duration};
 
 use futures_channel::oneshot;
 use futures_util::future::{Either, select};
+use js_sys::IteratorNext;
 use livestore_sync::{ClientId, SessionId, StoreId, TabId};
-use web_sys::Storage;
+use wasm_bindgen::JsCast;
+use wasm_bindgen_futures::JsFuture;
+use web_sys::{FileSystemDirectoryHandle, FileSystemGetDirectoryOptions, Storage};
 
 use super::{
     channel::Channel,
@@ -91,9 +96,9 @@ pub async fn identify(place: Option<&StoragePlace>) -> Identity {
 }
 
 async fn keep_client(store: &StoreId) -> Option<ClientId> {
-    let storage = local_storage()?;
+    let storage = local_storage();
     let key = format!("livestore-client-{store}");
-    let read = || storage.get_item(&key).ok().flatten()?.parse::<ClientId>().ok();
+    let read = || storage.as_ref()?.get_item(&key).ok().flatten()?.parse::<ClientId>().ok();
     if let Some(client) = read() {
         return Some(client);
     }
@@ -102,9 +107,36 @@ async fn keep_client(store: &StoreId) -> Option<ClientId> {
     if let Some(client) = read() {
         return Some(client);
     }
-    let client = ClientId(random_u64());
-    storage.set_item(&key, &client.to_string()).ok()?;
-    Some(client)
+    let minted = ClientId(random_u64());
+    let kept = keep_in_files(&key, minted).await;
+    let client = kept.unwrap_or(minted);
+    let copied = storage.as_ref().is_some_and(|s| s.set_item(&key, &client.to_string()).is_ok());
+    (kept.is_some() || copied).then_some(client)
+}
+
+/// The client in the origin's private file system; `minted` if none is there. None where there is no such file system,
+/// so that nothing else lasts there either. The id is the name of a directory: a page can't write into a file at once.
+async fn keep_in_files(name: &str, minted: ClientId) -> Option<ClientId> {
+    let window = web_sys::window().filter(web_sys::Window::is_secure_context)?;
+    let create = FileSystemGetDirectoryOptions::new();
+    create.set_create(true);
+    let root = JsFuture::from(window.navigator().storage().get_directory()).await.ok()?;
+    let root: FileSystemDirectoryHandle = root.dyn_into().ok()?;
+    let place = JsFuture::from(root.get_directory_handle_with_options(name, &create)).await.ok()?;
+    let place: FileSystemDirectoryHandle = place.dyn_into().ok()?;
+    let names = place.keys();
+    while let Ok(next) = JsFuture::from(names.next().ok()?).await {
+        let next: IteratorNext = next.unchecked_into();
+        if next.done() {
+            break;
+        }
+        if let Some(client) = next.value().as_string().and_then(|name| name.parse().ok()) {
+            return Some(client);
+        }
+    }
+    let minted_name = minted.to_string();
+    let made = place.get_directory_handle_with_options(&minted_name, &create);
+    JsFuture::from(made).await.ok().map(|_| minted)
 }
 
 async fn keep_tab(store: &StoreId) -> Option<(TabId, TabHold)> {

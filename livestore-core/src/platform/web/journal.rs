@@ -1,11 +1,15 @@
 //! A session's unacknowledged commits, written where a synchronous write survives the page. Pages only.
 //!
-//! - One key per session in `localStorage`, written when the page hides and filled up to a reserved length at all times,
-//!   so that an app that fills `localStorage` later cannot take the room.
+//! - A journal is a sequence of records. Their text, each with [`END`] behind it, stands in *chunks*: keys of
+//!   `localStorage` with values of one length. So a record is added by writing the last chunk, whatever stands before it.
+//! - What is not text yet is [`FILLER`], at all times: an app that fills `localStorage` later cannot take the room.
 //! - [`Journal::make_room`] says before a commit returns whether its journal would fit. It touches `localStorage` only
-//!   when the reservation has to double.
+//!   when another chunk is needed.
+//! - Text goes in from the first chunk to the last and out from the last to the first, so a page that dies in between
+//!   leaves a journal whose last record may be cut off, never one of two halves.
 //!
-//! What the bytes mean, and that no commit is taken twice (by its event ids), is the session's business.
+//! What the records mean, when they are written, and that no commit is taken twice (by its event ids), is the session's
+//! business.
 
 use std::{
     cell::{Cell, RefCell},
@@ -22,22 +26,34 @@ use super::{
 };
 use crate::platform::{JournalError, StoragePlace, text};
 
-/// Room reserved at the start, in code units: about 30 kB of journal.
-const FIRST_UNITS: usize = 16 * 1024;
+/// The length of a chunk in code units: about 30 kB of journal.
+pub(super) const CHUNK: usize = 16 * 1024;
 
-/// The most one session takes of the 5 Mi code units that the whole origin has.
-const MOST_UNITS: usize = 1024 * 1024;
+/// The most one session takes: 1 Mi of the 5 Mi code units that the whole origin has.
+const MOST_CHUNKS: usize = 64;
 
-/// Ends the text of a journal and begins what fills up its room; no text has it (`text.rs`).
+/// Ends a record; no text has it (`text.rs`).
+pub(super) const END: char = '\u{33fe}';
+
+/// Fills up a chunk; no text has it (`text.rs`).
 pub(super) const FILLER: char = '\u{33ff}';
+
+/// All units of a chunk, [`END`] and [`FILLER`] among them, have this many bytes in a Rust string. Browsers store, and
+/// perhaps count, Latin-1 differently, so filler is of the same kind as text.
+const UNIT_BYTES: usize = FILLER.len_utf8();
 
 pub(super) fn prefix(store: &StoreId) -> String {
     // A `.` is in no store id, so no store's prefix begins another's.
     format!("livestore-journal-{store}.")
 }
 
-pub(super) fn key(store: &StoreId, session: SessionId) -> String {
-    format!("{}{session}", prefix(store))
+/// The key of a session's chunk. That of the first is the only one that names a session and nothing else.
+pub(super) fn chunk_key(store: &StoreId, session: SessionId, chunk: usize) -> String {
+    chunk_of(&format!("{}{session}", prefix(store)), chunk)
+}
+
+fn chunk_of(key: &str, chunk: usize) -> String {
+    if chunk == 0 { key.to_owned() } else { format!("{key}/{chunk}") }
 }
 
 /// This session's journal.
@@ -47,17 +63,35 @@ pub struct Journal(Local<Rc<Inner>>);
 struct Inner {
     storage: Option<Storage>,
     key: String,
-    /// How many code units stand at the key, filler included.
-    reserved: Cell<usize>,
-    /// Whether they hold a journal.
-    written: Cell<bool>,
+    /// How many chunks stand there.
+    room: Cell<usize>,
+    written: RefCell<Written>,
     on_hide: RefCell<Option<Listener>>,
+}
+
+/// Where the journal's text ends.
+#[derive(Clone, Default)]
+struct Written {
+    /// Chunks that are full of text.
+    full: usize,
+    /// The text in the chunk after them.
+    tail: String,
+}
+
+impl Written {
+    fn is_empty(&self) -> bool {
+        self.full == 0 && self.tail.is_empty()
+    }
+
+    fn units(&self) -> usize {
+        self.full * CHUNK + self.tail.len() / UNIT_BYTES
+    }
 }
 
 impl Drop for Inner {
     fn drop(&mut self) {
-        if !self.written.get() {
-            self.release();
+        if self.written.borrow().is_empty() {
+            self.give_back(0);
         }
     }
 }
@@ -69,27 +103,27 @@ impl Journal {
     pub fn open(place: Option<&StoragePlace>, session: SessionId) -> Self {
         let inner = Inner {
             storage: place.and_then(|_| local_storage()),
-            key: place.map_or_else(String::new, |place| key(&place.store, session)),
-            reserved: Cell::new(0),
-            written: Cell::new(false),
+            key: place.map_or_else(String::new, |place| chunk_key(&place.store, session, 0)),
+            room: Cell::new(0),
+            written: RefCell::default(),
             on_hide: RefCell::new(None),
         };
-        inner.set("", FIRST_UNITS);
+        inner.reserve(1);
         Self(Local::new(Rc::new(inner)))
     }
 
-    /// Whenever the page may be at its end, `content` says what has to survive; None: nothing.
-    pub fn on_hide(&self, mut content: impl FnMut() -> Option<Vec<u8>> + 'static) {
+    /// Whenever the page may be at its end, `keep` writes what has to survive; false: nothing has to.
+    pub fn on_hide(&self, mut keep: impl FnMut() -> bool + 'static) {
         let Some(inner) = self.0.get() else { return };
         let weak = Rc::downgrade(&inner);
         let listener = page::on_departure(move |event| {
-            let Some(inner) = weak.upgrade() else { return };
-            match content() {
-                // `make_room` has said before that this may not fit; nobody is left to tell it now.
-                Some(bytes) => drop(inner.write(&bytes)),
-                None if event == "pagehide" => inner.release(),
-                None => inner.shrink(),
+            if keep() {
+                return;
             }
+            let Some(inner) = weak.upgrade() else { return };
+            inner.clear();
+            // A page that is left may come back all the same: the next `make_room` reserves anew then.
+            inner.give_back(if event == "pagehide" { 0 } else { 1 });
         });
         inner.on_hide.replace(Some(listener));
     }
@@ -99,93 +133,134 @@ impl Journal {
         page::is_hidden()
     }
 
-    /// Makes room for a journal of this many bytes; false if there is none: what is committed now is at risk until the
-    /// leader acknowledges it.
+    /// Makes room for a journal of one record of this many bytes; false if there is none: what is committed now is at
+    /// risk until the leader acknowledges it.
     pub fn make_room(&self, bytes: usize) -> bool {
-        self.0.get().is_some_and(|inner| inner.make_room(bytes))
+        self.0.get().is_some_and(|inner| inner.reserve(units_of(bytes).div_ceil(CHUNK)))
     }
 
-    /// How many bytes a journal may have now without more room being made.
-    pub fn space(&self) -> usize {
-        self.0.get().map_or(0, |inner| text::decoded_capacity(inner.reserved.get()))
+    /// Makes this record the whole journal; if there is no room for it, the journal is as before.
+    pub fn write(&self, record: &[u8]) -> Result<(), JournalError> {
+        let inner = self.0.get().filter(|inner| inner.storage.is_some());
+        let inner = inner.ok_or(JournalError::Unavailable)?;
+        if !inner.reserve(units_of(record.len()).div_ceil(CHUNK)) {
+            return Err(JournalError::Full(record.len()));
+        }
+        inner.clear();
+        inner.append(record)
     }
 
-    /// Writes the journal now.
-    pub fn write(&self, bytes: &[u8]) -> Result<(), JournalError> {
-        self.0.get().ok_or(JournalError::Unavailable)?.write(bytes)
+    /// Adds a record; on an error the journal is as before.
+    pub fn append(&self, record: &[u8]) -> Result<(), JournalError> {
+        self.0.get().ok_or(JournalError::Unavailable)?.append(record)
     }
 
     /// Everything is acknowledged: the journal, if one was written, is not needed any more.
     pub fn clear(&self) {
-        if let Some(inner) = self.0.get()
-            && inner.written.replace(false)
-        {
-            inner.set("", inner.reserved.get().max(FIRST_UNITS));
+        if let Some(inner) = self.0.get() {
+            inner.clear();
         }
     }
 }
 
+/// How many code units a record takes.
+fn units_of(bytes: usize) -> usize {
+    text::encoded_len(bytes) + 1
+}
+
 impl Inner {
-    /// Sets the text and fills up to this many code units; says whether it fitted. If not, what stood there stays.
-    fn set(&self, text: &str, units: usize) -> bool {
+    /// Sets a chunk to this text and filler; says whether that was possible. If not, what stood there stays.
+    fn set(&self, chunk: usize, text: &str) -> bool {
         let Some(storage) = &self.storage else { return false };
-        let length = text.chars().count();
-        let mut value = String::with_capacity(text.len() + units.saturating_sub(length) * 3);
+        let mut value = String::with_capacity(CHUNK * UNIT_BYTES);
         value.push_str(text);
-        // Of the same kind as a text's units: browsers store, and perhaps count, Latin-1 differently.
-        value.extend(std::iter::repeat_n(FILLER, units.saturating_sub(length)));
-        let fits = storage.set_item(&self.key, &value).is_ok();
-        if fits {
-            self.reserved.set(units.max(length));
-        }
-        fits
+        value.extend(std::iter::repeat_n(FILLER, CHUNK - text.len() / UNIT_BYTES));
+        storage.set_item(&chunk_of(&self.key, chunk), &value).is_ok()
     }
 
-    fn make_room(&self, bytes: usize) -> bool {
-        let wanted = text::encoded_len(bytes);
-        if wanted <= self.reserved.get() {
-            return true;
+    /// Makes sure of this many chunks.
+    fn reserve(&self, chunks: usize) -> bool {
+        while self.room.get() < chunks {
+            if chunks > MOST_CHUNKS || !self.set(self.room.get(), "") {
+                return false;
+            }
+            self.room.set(self.room.get() + 1);
         }
-        if wanted > MOST_UNITS {
-            return false;
-        }
-        let written = if self.written.get() { self.written_text() } else { String::new() };
-        let doubled = wanted.next_power_of_two().clamp(FIRST_UNITS, MOST_UNITS);
-        self.set(&written, doubled) || self.set(&written, wanted)
+        true
     }
 
-    fn written_text(&self) -> String {
-        let value =
-            self.storage.as_ref().and_then(|storage| storage.get_item(&self.key).ok().flatten());
-        value.unwrap_or_default().trim_end_matches(FILLER).to_owned()
-    }
-
-    fn write(&self, bytes: &[u8]) -> Result<(), JournalError> {
+    fn append(&self, record: &[u8]) -> Result<(), JournalError> {
         if self.storage.is_none() {
             return Err(JournalError::Unavailable);
         }
-        let text = text::encode(bytes);
-        let fits = self.set(&text, self.reserved.get()) || self.set(&text, 0);
-        if fits {
-            self.written.set(true);
+        let full = || JournalError::Full(record.len());
+        let mut written = self.written.borrow().clone();
+        if !self.reserve((written.units() + units_of(record.len())).div_ceil(CHUNK)) {
+            return Err(full());
         }
-        fits.then_some(()).ok_or(JournalError::Full(bytes.len()))
+        let mut text = text::encode(record);
+        text.push(END);
+        let mut rest = text.as_str();
+        while !rest.is_empty() {
+            let space = CHUNK * UNIT_BYTES - written.tail.len();
+            let (now, later) = rest.split_at(space.min(rest.len()));
+            written.tail.push_str(now);
+            rest = later;
+            if !self.set(written.full, &written.tail) {
+                // The room is reserved, so this is a storage that was taken away. What stands there now has no end, and
+                // is overwritten by the next record.
+                return Err(full());
+            }
+            if written.tail.len() == CHUNK * UNIT_BYTES {
+                written.full += 1;
+                written.tail.clear();
+            }
+        }
+        self.written.replace(written);
+        Ok(())
     }
 
-    /// Nothing has to survive, but the page may come back: the usual room is enough.
-    fn shrink(&self) {
-        if self.written.replace(false) || self.reserved.get() > FIRST_UNITS {
-            self.set("", FIRST_UNITS);
+    /// Makes all of it room again.
+    fn clear(&self) {
+        let written = self.written.take();
+        for chunk in (0..written.units().div_ceil(CHUNK)).rev() {
+            self.set(chunk, "");
         }
     }
 
-    /// Nothing has to survive the page, so nothing is left behind. If it comes back, the next `make_room` reserves anew.
-    fn release(&self) {
-        self.written.set(false);
-        self.reserved.set(0);
-        if let Some(storage) = &self.storage {
+    /// Keeps this many chunks.
+    fn give_back(&self, keep: usize) {
+        let Some(storage) = &self.storage else { return };
+        for chunk in (keep..self.room.get()).rev() {
             // Removing an item does not throw where reading the storage did not.
-            let _ = storage.remove_item(&self.key);
+            let _ = storage.remove_item(&chunk_of(&self.key, chunk));
         }
+        self.room.set(self.room.get().min(keep));
     }
+}
+
+/// What stands in a session's chunks.
+pub(super) fn read_chunks(storage: &Storage, store: &StoreId, session: SessionId) -> Vec<String> {
+    (0..)
+        .map_while(|chunk| storage.get_item(&chunk_key(store, session, chunk)).ok().flatten())
+        .collect()
+}
+
+/// Removes a session's chunks.
+pub(super) fn remove_chunks(storage: &Storage, store: &StoreId, session: SessionId) {
+    for chunk in (0..read_chunks(storage, store, session).len()).rev() {
+        // As in `give_back`.
+        let _ = storage.remove_item(&chunk_key(store, session, chunk));
+    }
+}
+
+/// The records in a session's chunks; one that was not written to its end is not among them.
+pub(super) fn records(chunks: &[String]) -> Result<Vec<Vec<u8>>, JournalError> {
+    let text: String = chunks.iter().map(|chunk| chunk.trim_end_matches(FILLER)).collect();
+    let (whole, _cut_off) = match text.rsplit_once(END) {
+        Some(parts) => parts,
+        None if text.is_empty() => return Ok(Vec::new()),
+        None => return Err(JournalError::Damaged),
+    };
+    whole.split(END).map(|record| text::decode(record).ok_or(JournalError::Damaged)).collect()
 }

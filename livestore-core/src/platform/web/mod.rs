@@ -25,6 +25,8 @@ mod adopt;
 mod channel;
 mod identity;
 mod journal;
+#[cfg(test)]
+mod journal_tests;
 mod local;
 mod lock;
 mod opfs;

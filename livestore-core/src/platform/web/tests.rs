@@ -7,14 +7,13 @@ use futures_util::{
     FutureExt, StreamExt,
     future::{Either, LocalBoxFuture, select},
 };
-use livestore_sync::{SessionId, StoreId, TabId};
+use livestore_sync::StoreId;
 use wasm_bindgen_test::{wasm_bindgen_test, wasm_bindgen_test_configure};
 
 use crate::platform::{
-    Adopted, Channel, Durability, Journal, JournalError, LeaderEvent, LeaderFailure, LeaderHandle,
-    LeaderScope, LeaveWarning, SpawnLeader, Storage, StorageMode, StoragePlace, StorageRefused,
-    adopt_journals, after, every, identify, is_held, is_worker, lock_exclusive, now_ms, random_u64,
-    sleep, spawn_leader, spawn_local, try_lock, watch_journals,
+    Channel, Durability, LeaderEvent, LeaderFailure, LeaderHandle, LeaderScope, SpawnLeader,
+    Storage, StorageMode, StoragePlace, StorageRefused, after, every, identify, is_held, is_worker,
+    lock_exclusive, now_ms, random_u64, sleep, spawn_leader, spawn_local, try_lock,
 };
 
 wasm_bindgen_test_configure!(run_in_browser);
@@ -22,35 +21,31 @@ crate::worker_entry!(leader);
 
 const LONG: Duration = Duration::from_secs(20);
 
-fn place(store: &StoreId) -> StoragePlace {
-    StoragePlace { store: store.clone(), directory: None }
-}
-
-fn ms(millis: u64) -> Duration {
+pub(super) fn ms(millis: u64) -> Duration {
     Duration::from_millis(millis)
 }
 
 /// A name that no other test and no earlier run has used.
-fn fresh(name: &str) -> String {
+pub(super) fn fresh(name: &str) -> String {
     format!("{name}-{:016x}", random_u64())
 }
 
-fn fresh_place() -> StoragePlace {
+pub(super) fn fresh_place() -> StoragePlace {
     StoragePlace { store: fresh("test").parse().expect("a store id"), directory: None }
 }
 
 /// What a callback was given, to be waited for.
-fn hears<T: 'static>() -> (impl Fn(T) + Clone + 'static, UnboundedReceiver<T>) {
+pub(super) fn hears<T: 'static>() -> (impl Fn(T) + Clone + 'static, UnboundedReceiver<T>) {
     let (heard, hears) = unbounded();
     (move |value| drop(heard.unbounded_send(value)), hears)
 }
 
-async fn next<T>(hears: &mut UnboundedReceiver<T>) -> T {
+pub(super) async fn next<T>(hears: &mut UnboundedReceiver<T>) -> T {
     within(LONG, hears.next()).await.flatten().expect("something was to be heard")
 }
 
 /// Whether nothing is heard for this many milliseconds.
-async fn is_silent<T>(millis: u64, hears: &mut UnboundedReceiver<T>) -> bool {
+pub(super) async fn is_silent<T>(millis: u64, hears: &mut UnboundedReceiver<T>) -> bool {
     within(ms(millis), hears.next()).await.flatten().is_none()
 }
 
@@ -172,162 +167,12 @@ async fn client_and_tab_last_the_open_does_not_and_a_second_session_has_its_own_
     assert_ne!(identify(Some(&fresh_place())).await.client(), client, "another store's client");
 }
 
-fn session(tab: u64) -> SessionId {
-    SessionId { tab: TabId(tab), open: random_u64() }
-}
-
-fn store() -> StoreId {
-    fresh_place().store
-}
-
-fn lock_of(store: &StoreId, session: SessionId) -> String {
-    format!("livestore-session-{store}-{session}")
-}
-
-fn contents(adopted: &[Adopted]) -> Vec<(SessionId, Result<&[u8], JournalError>)> {
-    adopted.iter().map(|journal| (journal.session(), journal.bytes())).collect()
-}
-
-#[wasm_bindgen_test]
-async fn the_journal_of_a_dead_session_is_adopted_by_one_and_stays_until_it_is_forgotten() {
-    let (store, dead, alive, own) = (store(), session(1), session(2), session(3));
-    let bytes: Vec<u8> = (0..=255).collect();
-    for session in [dead, alive] {
-        let journal = Journal::open(Some(&place(&store)), session);
-        journal.write(&bytes).unwrap();
-    }
-    drop(Journal::open(Some(&place(&store)), session(4)));
-    let living = lock_exclusive(&lock_of(&store, alive)).await.unwrap();
-
-    let adopted = adopt_journals(&place(&store), own).await;
-    assert_eq!(contents(&adopted), [(dead, Ok(bytes.as_slice()))]);
-    assert_eq!(
-        adopt_journals(&place(&store), session(5)).await.len(),
-        0,
-        "the first adopter holds it"
-    );
-    drop(adopted);
-    // The browser frees a lock a moment later.
-    drop(lock_exclusive(&lock_of(&store, dead)).await.unwrap());
-    sleep(ms(20)).await;
-    let mut adopted = adopt_journals(&place(&store), own).await;
-    assert_eq!(contents(&adopted), [(dead, Ok(bytes.as_slice()))], "the first adopter died");
-    adopted.pop().expect("one journal").forget();
-    assert_eq!(adopt_journals(&place(&store), own).await.len(), 0);
-
-    let (heard, mut dies) = hears();
-    let _watch = watch_journals(&place(&store), own, heard);
-    assert!(is_silent(50, &mut dies).await);
-    drop(living);
-    let adopted = next(&mut dies).await;
-    assert_eq!((adopted.session(), adopted.bytes()), (alive, Ok(bytes.as_slice())));
-    adopted.forget();
-}
-
-#[wasm_bindgen_test]
-async fn a_journal_has_the_room_it_was_promised() {
-    let (store, own) = (store(), session(1));
-    let journal = Journal::open(Some(&place(&store)), own);
-    let first = journal.space();
-    assert!(first >= 30_000, "{first}");
-    assert!(journal.make_room(first) && journal.make_room(1_900_000));
-    assert!(!journal.make_room(2_100_000), "more than a session's share");
-
-    let storage = super::identity::local_storage().unwrap();
-    let key = |n| format!("{store}-app-{n}");
-    let filled =
-        (0..).take_while(|n| storage.set_item(&key(*n), &"x".repeat(100_000)).is_ok()).count();
-    let all = vec![0xa5; 1_900_000];
-    assert_eq!(journal.write(&all), Ok(()), "although the app has filled the rest");
-    assert!(journal.make_room(1_900_000), "a journal that stands there keeps its room");
-    let second = Journal::open(Some(&place(&store)), session(2));
-    assert!(!second.make_room(1_000_000));
-    assert_eq!(second.write(&all), Err(JournalError::Full(all.len())));
-    for n in 0..filled {
-        storage.remove_item(&key(n)).unwrap();
-    }
-    assert!(second.make_room(1_000_000));
-    drop((journal, second));
-    let mut adopted = adopt_journals(&place(&store), session(3)).await;
-    assert_eq!(contents(&adopted), [(own, Ok(all.as_slice()))]);
-    adopted.pop().expect("one journal").forget();
-}
-
-#[wasm_bindgen_test]
-async fn a_journal_that_is_none_is_reported_and_left_alone() {
-    let (store, dead) = (store(), session(1));
-    let storage = super::identity::local_storage().unwrap();
-    let key = format!("livestore-journal-{store}.{dead}");
-    storage.set_item(&key, "[]").unwrap();
-    storage.set_item(&format!("livestore-journal-{store}.nonsense"), "x").unwrap();
-    assert_eq!(
-        contents(&adopt_journals(&place(&store), session(2)).await),
-        [(dead, Err(JournalError::Damaged))]
-    );
-    assert_eq!(storage.get_item(&key), Ok(Some("[]".to_owned())));
-}
-
-#[wasm_bindgen_test]
-async fn a_page_that_hides_writes_what_its_session_has_not_handed_over() {
-    let (store, own) = (store(), session(1));
-    let journal = Journal::open(Some(&place(&store)), own);
-    let pending = Rc::new(RefCell::new(Some(vec![1, 2, 3])));
-    let content = Rc::clone(&pending);
-    journal.on_hide(move || content.borrow().clone());
-    let hide = |kind: &str| {
-        let event = web_sys::Event::new(kind).unwrap();
-        web_sys::window().unwrap().dispatch_event(&event).unwrap();
-    };
-    let storage = super::identity::local_storage().unwrap();
-    let key = format!("livestore-journal-{store}.{own}");
-    let left = || {
-        storage
-            .get_item(&key)
-            .unwrap()
-            .map(|text| text.trim_end_matches('\u{33ff}').chars().count())
-    };
-    assert_eq!(left(), Some(0), "only room");
-    hide("pagehide");
-    assert_eq!(left(), Some(3));
-    journal.clear();
-    assert_eq!(left(), Some(0), "acknowledged");
-    pending.replace(None);
-    hide("pagehide");
-    assert_eq!(left(), None, "nothing is left behind");
-    assert!(journal.make_room(10), "the page came back");
-    pending.replace(Some(vec![1, 2, 3, 4]));
-    let document = web_sys::window().unwrap().document().unwrap();
-    document.dispatch_event(&web_sys::Event::new("freeze").unwrap()).unwrap();
-    assert_eq!(left(), Some(4));
-    journal.clear();
-    drop(journal);
-    pending.replace(Some(vec![1]));
-    hide("pagehide");
-    assert_eq!(left(), None, "the journal is closed");
-}
-
-#[wasm_bindgen_test]
-fn the_browser_asks_before_the_page_is_left_only_while_the_warning_is_on() {
-    let asks = || {
-        let init = web_sys::EventInit::new();
-        init.set_cancelable(true);
-        let event = web_sys::Event::new_with_event_init_dict("beforeunload", &init).unwrap();
-        web_sys::window().unwrap().dispatch_event(&event).unwrap();
-        event.default_prevented()
-    };
-    let mut warning = LeaveWarning::new();
-    let asked = [false, true, true, false].map(|on| {
-        warning.set(on);
-        asks()
-    });
-    assert_eq!(asked, [false, true, true, false]);
-    warning.set(true);
-    drop(warning);
-    assert!(!asks());
-}
-
-/// The leaders of these tests. The configuration is `WHAT NAME`; what happens is told on the channel NAME.
+/// The leaders of these tests: a store's, or one whose configuration is `WHAT NAME`; what happens is told on the channel NAME.
 fn leader(scope: LeaderScope) -> LocalBoxFuture<'static, ()> {
+    if postcard::from_bytes::<crate::leader::LeaderConfig>(scope.config()).is_ok() {
+        // That of a store.
+        return crate::leader::run::<super::journal_tests::Rows>(scope);
+    }
     async move {
         let config = String::from_utf8(scope.config().to_vec()).expect("text");
         let (what, name) = config.split_once(' ').expect("WHAT NAME");
@@ -498,7 +343,7 @@ async fn a_worker_whose_script_is_not_there_is_tried_five_times_before_the_page_
 
 #[wasm_bindgen_test]
 async fn rows_survive_leaders_that_close_nothing_and_the_next_leader_waits_for_the_lock() {
-    let name = store().to_string();
+    let name = fresh_place().store.to_string();
     for rows in 1..=3 {
         let mut leading = start("count", &name);
         assert_eq!(leading.told().await, format!("{rows} in wal, Persistent"));
@@ -512,7 +357,7 @@ async fn rows_survive_leaders_that_close_nothing_and_the_next_leader_waits_for_t
 
 #[wasm_bindgen_test]
 async fn the_pool_grows_and_deleted_databases_are_gone() {
-    let mut started = start("tidy", store().as_str());
+    let mut started = start("tidy", fresh_place().store.as_str());
     assert_eq!(started.told().await, "12 made, [\"state-00.db\"] left, again false");
 }
 
