@@ -237,6 +237,16 @@ export class Browser {
     await page.close();
   }
 
+  /** The quota of a page's origin: used up by what is stored already, and as it was. */
+  async quota(page) {
+    const session = await this.#context.newCDPSession(page);
+    const { origin } = new URL(page.url());
+    return {
+      useUp: () => session.send("Storage.overrideQuotaForOrigin", { origin, quotaSize: 1 }),
+      giveBack: () => session.send("Storage.overrideQuotaForOrigin", { origin }),
+    };
+  }
+
   async stop() {
     await this.#context.close();
     if (this.#profile) rmSync(this.#profile, { recursive: true, force: true, maxRetries: 5 });

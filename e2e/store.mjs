@@ -1,7 +1,7 @@
 // What a livestore app shows beside its TodoMVC, and what only tests do to it.
 //
-// The app's contract with these tests: an element `.status` with the attributes `data-storage` (`opfs` or `memory`) and
-// `data-pending` (how many events the leader has not acknowledged); in a build with the feature `testing` each worker has a global
+// The app's contract with these tests: an element `.status` with the attributes `data-storage` (`opfs` or `memory`),
+// `data-durability` and `data-pending` (how many events the leader has not acknowledged); in a build with the feature `testing` each worker has a global
 // function `livestorePanic` that panics in its wasm.
 
 import assert from "node:assert/strict";
@@ -62,6 +62,11 @@ export class StorePage extends TodoPage {
         observer.observe(document.body, { attributes: true, childList: true, subtree: true, characterData: true });
       });
     }, text);
+  }
+
+  /** Waits until the app says that leaving the page is `safe`, or that something is `at-risk`. */
+  async durabilityIs(expected) {
+    await eventually(async () => assert.equal(await this.#status("data-durability"), expected));
   }
 
   /** The worker of this tab that may lead; each tab has one. */

@@ -2,9 +2,9 @@
 
 use leptos::{ev::KeyboardEvent, html::Input, prelude::*};
 use livestore_leptos::{
-    LeaderStatus, StorageMode, StoreOptions, StoreProvider, new_id, use_boot_status,
-    use_client_document, use_commit, use_leader_status, use_pending, use_query, use_storage_mode,
-    use_store,
+    Durability, LeaderStatus, StorageMode, StoreOptions, StoreProvider, new_id, use_boot_status,
+    use_client_document, use_commit, use_durability, use_leader_status, use_pending, use_query,
+    use_storage_mode, use_store,
 };
 use todomvc_schema::{Draft, Filter, Todo, TodoEvent, TodoMvc};
 
@@ -218,6 +218,7 @@ fn Footer(filter: ReadSignal<Filter>) -> impl IntoView {
 fn Status() -> impl IntoView {
     let mode = use_storage_mode();
     let pending = use_pending();
+    let durability = use_durability();
     let leader = use_leader_status();
     let waits = move || match leader.get() {
         LeaderStatus::Attached | LeaderStatus::Attaching => String::new(),
@@ -231,6 +232,11 @@ fn Status() -> impl IntoView {
                 role="status"
                 data-storage=move || if matches!(mode.get(), StorageMode::Persisted { .. }) { "opfs" } else { "memory" }
                 data-pending=move || pending.get().to_string()
+                data-durability=move || match durability.get() {
+                    Durability::Safe => "safe",
+                    Durability::AtRisk => "at-risk",
+                    Durability::InMemory => "in-memory",
+                }
             >
                 "Storage: " <span class="storage-mode">{move || mode.get().to_string()}</span> ", pending: "
                 <span class="pending">{move || pending.get()}</span>

@@ -82,19 +82,22 @@ impl Shared {
         true
     }
 
-    /// Writes and forgets journals as the leader's word demands; says whether this session's commits are where they
-    /// have to be. A hidden page may end without another word, so there every commit is journaled at once.
+    /// Writes and forgets journals as the leader's word demands; says whether what the leader does not have is in this
+    /// session's journal, or would fit into it. A hidden page may end without another word, so there every commit is
+    /// journaled at once.
     pub(super) fn keep_journals(&self, engine: &Engine) -> bool {
-        let mut kept = true;
-        if engine.session.unacknowledged_bytes() == 0 {
-            *locked(&self.journaled) = Journaled::default();
-            self.connection.journal.clear();
-        } else if self.connection.journal.is_page_hidden() {
-            kept = self.journal_new(engine)
-                || (self.is_mostly_old(engine) && self.journal_anew(engine));
-        }
         self.forget_adopted(engine);
-        kept
+        let (journal, unacknowledged) =
+            (&self.connection.journal, engine.session.unacknowledged_bytes());
+        if unacknowledged == 0 {
+            *locked(&self.journaled) = Journaled::default();
+            journal.clear();
+            return true;
+        }
+        let kept = !journal.is_page_hidden()
+            || self.journal_new(engine)
+            || (self.is_mostly_old(engine) && self.journal_anew(engine));
+        kept && journal.make_room(unacknowledged)
     }
 
     /// Adds to the journal what it does not have yet.

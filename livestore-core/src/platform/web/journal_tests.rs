@@ -193,6 +193,42 @@ async fn without_room_in_local_storage_only_what_the_leader_lacks_is_at_risk() {
     assert_eq!(store.durability(), Durability::Safe, "there is room again");
 }
 
+/// Milliseconds for each of `times` calls.
+fn each_takes(times: usize, mut call: impl FnMut()) -> f64 {
+    let start = web_time::Instant::now();
+    (0..times).for_each(|_| call());
+    start.elapsed().as_secs_f64() * 1000.0 / times as f64
+}
+
+/// Prints the figures of ARCHITECTURE.md; see there for the command.
+#[wasm_bindgen_test]
+async fn the_journal_costs_a_commit_little_however_much_the_leader_lacks() {
+    let store = persisted_store().await;
+    let mut id = 0;
+    let mut ratios = Vec::new();
+    for _ in 0..4 {
+        let commit = each_takes(1_000, || {
+            id += 1;
+            store.commit(inserted(id, 20)).unwrap();
+        });
+        assert!(store.pending() == id, "the leader gets no word in");
+        let journal = each_takes(1_000, || assert!(store.keep_journals()));
+        let text =
+            format!("{id} pending: {commit:.4} ms a commit, {journal:.5} ms of it the journal");
+        web_sys::console::log_1(&text.into());
+        ratios.push(journal / commit);
+    }
+    ratios.sort_by(f64::total_cmp);
+    assert!(ratios[1] < 0.1, "{ratios:?} of a commit is the journal's");
+    let hidden = Changed::hidden();
+    let commit = each_takes(1_000, || {
+        id += 1;
+        store.commit(inserted(id, 20)).unwrap();
+    });
+    web_sys::console::log_1(&format!("hidden, {id} pending: {commit:.4} ms a commit").into());
+    drop(hidden);
+}
+
 fn journaled_ids(store: &Store<Rows>) -> Vec<u64> {
     let chunks = read_chunks(&local_storage().unwrap(), store.id(), store.session());
     let records = records(&chunks).expect("a sound journal");
