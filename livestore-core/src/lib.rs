@@ -57,8 +57,9 @@ pub use state::{
     Applied, ApplyError, FailedEvent, Replayed, SkippedEvent, State, StateProblem, Undo, Unit,
 };
 pub use store::{
-    AnyStore, BootStatus, BootWarning, CommitError, Document, Durability, LeaderStatus, LiveQuery,
-    LocalSubscription, NotConfirmed, NotPersisted, NotifyWithin, OpenError, Receipt, Reentered,
-    StorageMode, Store, StoreError, StoreOptions, StoreSignal, Subscription, Turns, WeakStore,
+    AnyStore, BootStatus, BootWarning, CommitError, Document, Durability, LeaderStatus,
+    ListedEvent, LiveQuery, LocalSubscription, NotConfirmed, NotListed, NotPersisted, NotifyWithin,
+    OpenError, Quarantined, Receipt, Reentered, StorageMode, Store, StoreError, StoreOptions,
+    StoreSignal, Subscription, Turns, WeakStore, WithoutEffect,
 };
 pub use value::Value;

@@ -111,6 +111,18 @@ async fn a_commit_that_conflicts_with_an_earlier_one_is_refused_undone_and_kept_
     }
     #[cfg(not(target_arch = "wasm32"))]
     let there = ids(&one).len() as i64;
+    let listed = other.quarantine().await.expect("the leader answers");
+    assert_eq!(listed.len(), refused);
+    assert!(listed.is_sorted_by_key(|quarantined| quarantined.at_ms), "{listed:?}");
+    for quarantined in &listed {
+        assert!(quarantined.reason.contains("v1.NoteAdded"), "{quarantined:?}");
+        let last = quarantined.events.last().expect("a commit has events");
+        let text = if quarantined.events.len() == 1 { "one" } else { "other" };
+        assert!(last.args.contains(&format!("\"text\":\"{text}\"")), "{quarantined:?}");
+        assert_eq!(last.name, "v1.NoteAdded");
+        assert!(quarantined.at_ms > 1_700_000_000_000, "{quarantined:?}");
+    }
+    assert_eq!(one.quarantine().await, Ok(listed), "of all sessions, for all sessions");
     close(one).await;
     close(other).await;
     // Nobody looks into OPFS from outside.

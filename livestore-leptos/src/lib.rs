@@ -129,10 +129,11 @@ pub use launch::launch;
 pub use live::{LiveSignal, ValueGuard, try_use_query, try_use_query_in, use_query, use_query_in};
 pub use livestore_core::{
     AnyStore, BootStatus, BootWarning, ClientDocument, ColumnType, CommitError, Durability, Event,
-    IntoCommit, IntoQuery, Json, LeaderStatus, LiveQuery, Materialize, MaterializeError,
-    NotConfirmed, NotPersisted, OpenError, Predicate, Query, QueryError, Receipt, Schema, Select,
-    StorageMode, Store, StoreError, StoreOptions, Subscription, Table, Value, WORKER_SCRIPT,
-    WeakStore, Writes, as_string, escape_like, new_id, raw,
+    IntoCommit, IntoQuery, Json, LeaderStatus, ListedEvent, LiveQuery, Materialize,
+    MaterializeError, NotConfirmed, NotListed, NotPersisted, OpenError, Predicate, Quarantined,
+    Query, QueryError, Receipt, Schema, Select, StorageMode, Store, StoreError, StoreOptions,
+    Subscription, Table, Value, WORKER_SCRIPT, WeakStore, WithoutEffect, Writes, as_string,
+    escape_like, new_id, raw,
 };
 pub use provider::{StoreProvider, StoreProviderProps};
 pub use status::{

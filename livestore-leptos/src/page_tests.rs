@@ -14,14 +14,14 @@ use leptos::{
     reactive::effect::ImmediateEffect,
     tachys::view::Mountable,
     wasm_bindgen::JsCast,
-    web_sys::HtmlElement,
+    web_sys::{HtmlElement, js_sys},
 };
 use livestore_core::platform::sleep;
 use wasm_bindgen_test::{wasm_bindgen_test, wasm_bindgen_test_configure};
 
 use crate::{
-    Event, Materialize, MaterializeError, Schema, Store, StoreOptions, StoreProvider, Table,
-    WeakStore, Writes, raw, use_boot_status, use_commit, use_query, use_store,
+    Event, Materialize, MaterializeError, Schema, StorageMode, Store, StoreOptions, StoreProvider,
+    Table, WeakStore, Writes, new_id, raw, use_boot_status, use_commit, use_query, use_store,
 };
 
 wasm_bindgen_test_configure!(run_in_browser);
@@ -335,4 +335,27 @@ async fn immediate_effects_see_each_commit_whole_and_their_own_in_the_next_round
         *seen.lock().expect("one thread"),
         [(0, None), (1, Some(1)), (3, Some(3)), (4, Some(4))]
     );
+}
+
+#[wasm_bindgen_test]
+async fn the_browsers_promise_to_keep_the_data_shows_though_it_comes_after_the_opening() {
+    let run = |script| js_sys::eval(script).expect("the script runs");
+    // As where the browser asks the user, who takes their time.
+    run("navigator.storage.persist = () => new Promise(answer => { self.answerPersist = answer })");
+    let options = StoreOptions::<Things>::new(format!("late-{}", new_id())).persisted();
+    let store = Store::open(options).await.expect("the store opens");
+    assert_eq!(store.storage_mode(), StorageMode::Persisted { protected: false });
+    let told = Arc::new(AtomicUsize::new(0));
+    let _subscription = store.on_status({
+        let (told, weak) = (Arc::clone(&told), store.downgrade());
+        move || {
+            let shown = weak.upgrade().is_some_and(|store| {
+                store.storage_mode() == StorageMode::Persisted { protected: true }
+            });
+            told.fetch_add(usize::from(shown), Ordering::Relaxed);
+        }
+    });
+    run("answerPersist(true)");
+    eventually("protected", || told.load(Ordering::Relaxed) > 0, || "unprotected".into()).await;
+    run("delete navigator.storage.persist");
 }

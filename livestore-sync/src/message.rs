@@ -23,7 +23,7 @@ use crate::{
 };
 
 /// The version of these messages; two sides of different versions don't talk.
-pub const PROTOCOL: u32 = 1;
+pub const PROTOCOL: u32 = 2;
 
 /// Which leader speaks, and how often it has rolled back: newer is greater.
 ///

@@ -5,9 +5,10 @@ use std::num::NonZeroU64;
 use livestore_sync::{
     Args, ChainHash, ClientId, Commit, Event, EventId, Head, Lane, Refused, SessionId, TabId,
 };
-use rusqlite::{OptionalExtension, Row};
+use rusqlite::{OptionalExtension, Row, types::Type};
 
 use super::{EventLog, LogError, from_sql, open::lane_number, to_sql};
+use crate::link::{QuarantinePage, QuarantinedCommit};
 
 /// A row of `events`.
 struct Logged {
@@ -137,6 +138,46 @@ impl EventLog {
                     })
                 })?
                 .collect()
+        };
+        read().map_err(|source| self.storage(source))
+    }
+
+    /// Commits in quarantine, in the order of their authors, after this one: as many as fit into `max_bytes`, at least
+    /// one if there is one.
+    ///
+    /// # Errors
+    /// [`LogError::Storage`], also when a row is not what was written there.
+    pub(crate) fn quarantine(
+        &self,
+        after: Option<EventId>,
+        max_bytes: usize,
+    ) -> Result<QuarantinePage, LogError> {
+        let read = || -> rusqlite::Result<QuarantinePage> {
+            let mut statement = self.conn.prepare_cached(
+                "select commit_json, reason, at_ms from quarantine
+                 where ?1 is null or (tab, open, first_n) > (?1, ?2, ?3)
+                 order by tab, open, first_n",
+            )?;
+            let session = after.map(|id| id.session);
+            let mut rows = statement.query((
+                session.map(|session| to_sql(session.tab.0)),
+                session.map(|session| to_sql(session.open)),
+                after.map(|id| to_sql(id.n.get())),
+            ))?;
+            let (mut commits, mut bytes) = (Vec::new(), 0);
+            while let Some(row) = rows.next()? {
+                if bytes >= max_bytes && !commits.is_empty() {
+                    return Ok(QuarantinePage { commits, more: true });
+                }
+                let (json, reason): (String, String) = (row.get(0)?, row.get(1)?);
+                bytes += json.len() + reason.len();
+                let commit = serde_json::from_str(&json).map_err(|error| {
+                    rusqlite::Error::FromSqlConversionFailure(0, Type::Text, error.into())
+                })?;
+                let at_ms = from_sql(row.get(2)?);
+                commits.push(QuarantinedCommit { commit, reason, at_ms });
+            }
+            Ok(QuarantinePage { commits, more: false })
         };
         read().map_err(|source| self.storage(source))
     }

@@ -460,3 +460,33 @@ fn states_are_remembered_with_the_time_of_their_last_opening() {
         (None, Some(9))
     );
 }
+
+#[test]
+fn the_quarantine_is_listed_in_pages() {
+    let mut log = log();
+    let author = |n: u64| session(n / 3);
+    let of = |n| (commit(Lane::Synced, author(n), n % 3 + 1, n % 3 + 1), format!("because of {n}"));
+    let quarantined: Vec<(Commit, String)> = (0..10).map(of).collect();
+    log.append(&Append { quarantined: quarantined.clone(), at_ms: 7, ..Append::default() })
+        .unwrap();
+    for bytes in [0, 1, 300, 1_000, 1_000_000] {
+        let (mut listed, mut after, mut pages) = (Vec::new(), None, 0);
+        loop {
+            let page = log.quarantine(after, bytes).unwrap();
+            pages += 1;
+            listed.extend(page.commits.into_iter().map(|listed| {
+                assert_eq!(listed.at_ms, 7);
+                (listed.commit, listed.reason)
+            }));
+            after = listed.last().map(|(commit, _)| commit.id());
+            if !page.more {
+                break;
+            }
+        }
+        assert_eq!(listed, quarantined, "in pages of {bytes} bytes");
+        assert_eq!(pages == 1, bytes == 1_000_000, "in pages of {bytes} bytes");
+    }
+    log.batch("update quarantine set commit_json = '{' where tab = tab and first_n = 2");
+    let unreadable = log.quarantine(None, usize::MAX).expect_err("no commit");
+    assert!(unreadable.is_damage() && unreadable.to_string().contains("the log"), "{unreadable}");
+}

@@ -14,13 +14,16 @@ use super::{
 };
 use crate::{
     eventlog::{Append, EventLog, LogError},
-    link::{LeaderReport, OpenFailure},
+    link::{Answer, LeaderReport, OpenFailure, Question},
     platform::Storage,
     schema::SchemaDef,
     sqlite::{Db, SqliteError},
     state::{ApplyError, State},
     store::{BootWarning, StorageMode},
 };
+
+/// Bytes of the quarantine in one answer; a single larger commit is still listed.
+const PAGE: usize = 256 << 10;
 
 /// The machine and its databases.
 #[derive(Debug)]
@@ -124,6 +127,19 @@ impl Driver {
         tracing::error!(reason, "the log is damaged; the leader stops");
         self.machine.stop(reason.into());
         self.damage.get_or_insert_with(|| reason.to_owned());
+    }
+
+    /// Answers a question.
+    pub(super) fn answer(&mut self, question: &Question) -> Answer {
+        let page = match &self.damage {
+            Some(reason) => Err(reason.clone()),
+            None => self
+                .databases
+                .log
+                .quarantine(question.after, PAGE)
+                .map_err(|error| error.to_string()),
+        };
+        Answer { number: question.number, page }
     }
 
     /// Notes that a session is there, so that what it may come back to is not collected.

@@ -19,7 +19,7 @@ use livestore_sync::{PROTOCOL, Recipients, SessionId, ToLeader};
 
 use super::{LeaderConfig, SchemaSet, collect::NOTED_EVERY, driver::Driver, posts::Posts};
 use crate::{
-    link::{ForSession, FrameError, LeaderReport, OpenFailure, from_frame},
+    link::{ForLeader, ForSession, FrameError, LeaderReport, OpenFailure, from_frame},
     platform::{Channel, LeaderScope, Storage, StorageRefused, lock_exclusive, now_ms, sleep},
 };
 
@@ -183,33 +183,13 @@ impl Serving {
     }
 
     fn take(&mut self, frame: &[u8]) {
-        match from_frame::<ToLeader>(frame) {
-            Ok(message) => {
-                let from = message.from();
-                let attaches = matches!(message, ToLeader::Attach(_));
-                if attaches {
-                    // Whoever comes sees what was posted before: a reopened store has what its last opening committed.
-                    self.write_waiting();
-                }
-                match &message {
-                    ToLeader::Leave { .. } => {
-                        self.sessions.remove(&from);
-                        self.posts.forget(from);
-                    }
-                    ToLeader::Attach(attach)
-                        if self.sessions.insert(from, attach.schema).is_none() =>
-                    {
-                        self.driver.note_session(from, attach.schema);
-                        self.posts.to_sessions(&[from], &ForSession::Report(self.driver.serving()));
-                    }
-                    _ => {}
-                }
-                self.driver.receive(now(), message);
-                self.send();
-                if let Some(reason) = self.driver.damage().filter(|_| attaches) {
-                    let report = LeaderReport::Damaged(reason.to_owned());
-                    self.posts.to_sessions(&[from], &ForSession::Report(report));
-                }
+        match from_frame::<ForLeader>(frame) {
+            Ok(ForLeader::Sync(message)) => self.take_message(message),
+            Ok(ForLeader::Ask(question)) => {
+                // Whoever asks sees what was posted before.
+                self.write_waiting();
+                let answer = ForSession::Answer(self.driver.answer(&question));
+                self.posts.to_sessions(&[question.from], &answer);
             }
             Err(FrameError::OtherProtocol(protocol)) => {
                 tracing::warn!(
@@ -221,6 +201,32 @@ impl Serving {
                 self.posts.to_all(&ForSession::Report(self.driver.serving()));
             }
             Err(FrameError::Malformed(reason)) => tracing::warn!(%reason, "dropped a frame"),
+        }
+    }
+
+    fn take_message(&mut self, message: ToLeader) {
+        let from = message.from();
+        let attaches = matches!(message, ToLeader::Attach(_));
+        if attaches {
+            // Whoever comes sees what was posted before: a reopened store has what its last opening committed.
+            self.write_waiting();
+        }
+        match &message {
+            ToLeader::Leave { .. } => {
+                self.sessions.remove(&from);
+                self.posts.forget(from);
+            }
+            ToLeader::Attach(attach) if self.sessions.insert(from, attach.schema).is_none() => {
+                self.driver.note_session(from, attach.schema);
+                self.posts.to_sessions(&[from], &ForSession::Report(self.driver.serving()));
+            }
+            _ => {}
+        }
+        self.driver.receive(now(), message);
+        self.send();
+        if let Some(reason) = self.driver.damage().filter(|_| attaches) {
+            let report = LeaderReport::Damaged(reason.to_owned());
+            self.posts.to_sessions(&[from], &ForSession::Report(report));
         }
     }
 

@@ -1,17 +1,31 @@
 //! Frames: a protocol number, then a message in postcard.
 
-use livestore_sync::{PROTOCOL, ToSession};
+use livestore_sync::{PROTOCOL, ToLeader, ToSession};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use super::boot::LeaderReport;
+use super::{
+    boot::LeaderReport,
+    question::{Answer, Question},
+};
 
-/// Everything a leader sends to sessions: the sync machine's messages, and how its opening goes.
+/// Everything a session sends to its leader: the sync machine's messages, and questions beside them.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub(crate) enum ForLeader {
+    /// For the leader machine.
+    Sync(ToLeader),
+    /// For the leader's driver.
+    Ask(Question),
+}
+
+/// Everything a leader sends to sessions: the sync machine's messages, how its opening goes, answers.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub(crate) enum ForSession {
     /// For the session machine.
     Sync(ToSession),
     /// For the boot status.
     Report(LeaderReport),
+    /// For whoever asked.
+    Answer(Answer),
 }
 
 /// Bytes that are no frame of this protocol.
@@ -51,7 +65,7 @@ pub(crate) fn from_frame<M: DeserializeOwned>(frame: &[u8]) -> Result<M, FrameEr
 
 #[cfg(test)]
 mod tests {
-    use livestore_sync::{SessionId, TabId, ToLeader};
+    use livestore_sync::{PROTOCOL, SessionId, TabId, ToLeader};
 
     use super::{FrameError, from_frame, to_frame};
 
@@ -63,13 +77,11 @@ mod tests {
 
         let mut newer = frame.clone();
         newer[0] += 1;
-        assert_eq!(from_frame::<ToLeader>(&newer), Err(FrameError::OtherProtocol(2)));
+        assert_eq!(from_frame::<ToLeader>(&newer), Err(FrameError::OtherProtocol(PROTOCOL + 1)));
         for cut in 0..frame.len() {
             assert!(from_frame::<ToLeader>(&frame[..cut]).is_err(), "cut at {cut}");
         }
-        assert!(matches!(
-            from_frame::<ToLeader>(&[1, 0, 0, 0, 255, 255]),
-            Err(FrameError::Malformed(_))
-        ));
+        let garbage = [PROTOCOL.to_le_bytes().as_slice(), &[255, 255]].concat();
+        assert!(matches!(from_frame::<ToLeader>(&garbage), Err(FrameError::Malformed(_))));
     }
 }

@@ -6,10 +6,12 @@
 
 mod boot;
 mod frame;
+mod question;
 
 pub(crate) use boot::LeaderReport;
 pub use boot::OpenFailure;
-pub(crate) use frame::{ForSession, FrameError, from_frame, to_frame};
+pub(crate) use frame::{ForLeader, ForSession, FrameError, from_frame, to_frame};
+pub(crate) use question::{Answer, QuarantinePage, QuarantinedCommit, Question};
 
 use livestore_sync::SessionId;
 

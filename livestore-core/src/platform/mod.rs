@@ -26,9 +26,9 @@ pub use web::wasm_bindgen;
 #[cfg(target_arch = "wasm32")]
 pub use web::{
     Adopted, Channel, Identity, Journal, LeaderHandle, LeaderScope, LeaveWarning, Listener,
-    LockGuard, Storage, Timer, WORKER_SCRIPT, adopt_journals, after, data_directory, every,
-    identify, is_held, is_worker, launch, lock_exclusive, on_page_hidden, on_page_shown,
-    request_persistence, sleep, spawn_leader, spawn_local, try_lock, watch_journals, worker_main,
+    LockGuard, Storage, Timer, WORKER_SCRIPT, adopt_journals, after, ask_for_persistence,
+    data_directory, every, identify, is_held, is_worker, launch, lock_exclusive, on_page_hidden,
+    on_page_shown, sleep, spawn_leader, spawn_local, try_lock, watch_journals, worker_main,
 };
 
 #[cfg(not(target_arch = "wasm32"))]
@@ -36,9 +36,9 @@ mod native;
 #[cfg(not(target_arch = "wasm32"))]
 pub use native::{
     Adopted, Channel, Identity, Journal, LeaderHandle, LeaderScope, LeaveWarning, Listener,
-    LockGuard, Storage, Timer, WORKER_SCRIPT, adopt_journals, after, data_directory, every,
-    identify, is_held, is_worker, launch, lock_exclusive, on_page_hidden, on_page_shown,
-    request_persistence, sleep, spawn_leader, spawn_local, try_lock, watch_journals, worker_main,
+    LockGuard, Storage, Timer, WORKER_SCRIPT, adopt_journals, after, ask_for_persistence,
+    data_directory, every, identify, is_held, is_worker, launch, lock_exclusive, on_page_hidden,
+    on_page_shown, sleep, spawn_leader, spawn_local, try_lock, watch_journals, worker_main,
 };
 
 pub use storage_mode::{Durability, Persistence, StorageMode, StoragePlace, StorageRefused};

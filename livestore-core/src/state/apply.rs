@@ -6,7 +6,7 @@ use livestore_sync::{Commit, Event, EventId, Lane};
 
 use super::{ApplyError, State, Undo, system};
 use crate::{
-    schema::{EventDef, MaterializeError, SchemaDef, Writes, access},
+    schema::{EventDef, MaterializeError, Writes, access},
     sqlite::{ChangeSet, Db, SqliteError},
 };
 
@@ -75,7 +75,7 @@ impl State {
     /// # Errors
     /// [`ApplyError`]; nothing has changed then. By [`Unit::Event`] only the storage can fail.
     pub fn apply_as(&mut self, commit: &Commit, unit: Unit) -> Result<Applied, ApplyError> {
-        self.record(commit, |state| run(&state.db, state.schema, commit, unit))
+        self.record(commit, |state| run(state, commit, unit))
     }
 
     /// Moves the head past a commit that is to have no effect.
@@ -110,14 +110,11 @@ impl State {
 }
 
 /// Runs the events of a commit; the caller's savepoint takes back what fails as a whole.
-pub(super) fn run(
-    db: &Db,
-    schema: &SchemaDef,
-    commit: &Commit,
-    unit: Unit,
-) -> Result<Outcome, ApplyError> {
+pub(super) fn run(state: &State, commit: &Commit, unit: Unit) -> Result<Outcome, ApplyError> {
+    let State { db, schema, heads, .. } = state;
     let mut outcome = Outcome::default();
-    for event in commit.events() {
+    let places = heads[commit.lane()].number + 1..;
+    for (event, place) in commit.events().iter().zip(places) {
         let (id, name) = (event.id, Arc::clone(&event.name));
         let Some(def) = schema.event(&event.name) else {
             tracing::warn!(%id, %name, "skipped an event that this version of the app does not know");
@@ -133,6 +130,7 @@ pub(super) fn run(
             Ok(()) => {}
             Err(ApplyError::Event(failed)) if unit == Unit::Event => {
                 tracing::warn!(%failed, "a confirmed event has no effect");
+                system::fail(db.conn(), commit.lane(), place, event, &failed.error.to_string())?;
                 outcome.failed.push(*failed);
             }
             Err(error) => return Err(error),

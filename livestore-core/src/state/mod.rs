@@ -26,7 +26,7 @@ pub use undo::Undo;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use livestore_sync::{Head, Lane, PerLane};
+use livestore_sync::{Event, Head, Lane, PerLane};
 
 use crate::{
     schema::SchemaDef,
@@ -64,6 +64,14 @@ impl State {
     /// [`SqliteError`] when they can't be read.
     pub fn skipped(&self) -> Result<Vec<String>, SqliteError> {
         system::skipped(self.db.conn())
+    }
+
+    /// The events of the log that have no effect because they fail, with the reason, in order; the first thousand.
+    ///
+    /// # Errors
+    /// [`SqliteError`] when they can't be read.
+    pub fn failed(&self) -> Result<Vec<(Event, String)>, SqliteError> {
+        system::failed(self.db.conn(), 1000)
     }
 
     /// Runs `act` in one write transaction; if it fails, nothing of it has happened.

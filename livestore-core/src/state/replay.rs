@@ -43,7 +43,7 @@ impl State {
     }
 
     fn replay_one(&self, commit: &Commit, unit: Unit) -> Result<Outcome, SqliteError> {
-        match self.db.savepoint(|| run(&self.db, self.schema, commit, unit)) {
+        match self.db.savepoint(|| run(self, commit, unit)) {
             Ok(outcome) => Ok(outcome),
             Err(ApplyError::Event(failed)) => {
                 Ok(Outcome { failed: vec![*failed], ..Outcome::default() })

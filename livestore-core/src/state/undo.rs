@@ -43,6 +43,7 @@ impl State {
                 if heads[lane] != self.heads[lane] {
                     system::write_head(self.db.conn(), lane, heads[lane])?;
                     self.forget(lane, heads[lane].number + 1, u64::MAX)?;
+                    system::forget_failed(self.db.conn(), lane, heads[lane].number)?;
                 }
             }
             Ok::<_, SqliteError>(changes)

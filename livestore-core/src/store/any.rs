@@ -24,6 +24,7 @@ use super::{
     local::{self, LocalSubscription},
     open::{Opening, Starter},
     persisted::Receipt,
+    quarantine::Questions,
     rounds::Rounds,
     status::{BootWarning, Durability, LeaderStatus, StorageMode},
     turn::Inbox,
@@ -69,6 +70,8 @@ pub(super) struct Shared {
     pub(super) journaled: Mutex<Journaled>,
     pub(super) opening: Mutex<Option<Opening>>,
     pub(super) starter: Starter,
+    /// What was asked of the leader and is not answered yet.
+    pub(super) questions: Questions,
     pub(super) rounds: Rounds,
     pub(super) inbox: Inbox,
     pub(super) notify_within: NotifyWithin,
@@ -328,7 +331,7 @@ impl Shared {
     pub(super) fn flush(&self, engine: &mut Engine) {
         let now = now();
         while let Some(message) = engine.poll_send(now) {
-            self.connection.post(&message);
+            self.connection.post(message);
         }
         let fits_journal = self.keep_journals(engine);
         self.note_progress(engine);

@@ -57,8 +57,9 @@ impl Shared {
         if engine.close() && !self.journal_last(&engine) {
             tracing::debug!("what the leader does not have ends with the store");
         }
-        self.connection.post(&engine.session.leave());
+        self.connection.post(engine.session.leave());
         self.connection.end();
+        self.questions.close();
         drop(engine);
         // Who waits for a turn hears that there will be none.
         self.inbox.want();

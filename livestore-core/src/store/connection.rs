@@ -15,7 +15,7 @@ use livestore_sync::{SessionId, ToLeader};
 
 use super::any::Shared;
 use crate::{
-    link::{ChannelNames, ForSession, FrameError, from_frame, to_frame},
+    link::{ChannelNames, ForLeader, ForSession, FrameError, Question, from_frame, to_frame},
     platform::{
         Channel, ChannelError, Identity, Journal, LeaderHandle, LeaveWarning, Listener, Timer,
         every, now_ms,
@@ -103,8 +103,17 @@ impl Connection {
         Duration::from_millis(now_ms().saturating_sub(self.heard.load(Ordering::Relaxed)))
     }
 
-    /// Posts to the leader.
-    pub(super) fn post(&self, message: &ToLeader) {
+    /// Posts a message of the machine to the leader.
+    pub(super) fn post(&self, message: ToLeader) {
+        self.post_to_leader(&ForLeader::Sync(message));
+    }
+
+    /// Asks the leader.
+    pub(super) fn ask(&self, question: Question) {
+        self.post_to_leader(&ForLeader::Ask(question));
+    }
+
+    fn post_to_leader(&self, message: &ForLeader) {
         let link = locked(&self.link);
         let Some(link) = link.as_ref() else { return };
         let posted = to_frame(message).map_err(|e| e.to_string());
@@ -166,6 +175,7 @@ fn hear(store: &Arc<Shared>, frame: &[u8]) {
     match from_frame::<ForSession>(frame) {
         Ok(ForSession::Sync(message)) => store.receive(message),
         Ok(ForSession::Report(report)) => store.hear_report(report),
+        Ok(ForSession::Answer(answer)) => store.questions.hear(answer),
         Err(FrameError::OtherProtocol(leader)) => store.hear_other_protocol(leader),
         Err(FrameError::Malformed(reason)) => tracing::warn!(reason, "dropped a frame"),
     }

@@ -80,6 +80,9 @@ pub enum StoreError {
         /// The document.
         document: &'static str,
     },
+    /// The in-memory state could not be read.
+    #[error("the state could not be read: {0}")]
+    State(String),
     /// The store was shut down.
     #[error("the store is closed")]
     Closed,

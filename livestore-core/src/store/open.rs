@@ -29,6 +29,7 @@ use super::{
     error::OpenError,
     gate::Gate,
     options::{OnBoot, Persistence, StoreOptions},
+    quarantine::Questions,
     rounds::Rounds,
     status::{BootStatus, BootWarning, LeaderStatus, StorageMode},
     turn::Inbox,
@@ -38,7 +39,7 @@ use crate::{
     link::{LeaderReport, OpenFailure},
     platform::{
         Journal, LeaderEntry, LeaderEvent, LeaderFailure, Persistence as Promise, SpawnLeader,
-        StoragePlace, after, data_directory, identify, is_held, request_persistence, sleep,
+        StoragePlace, after, ask_for_persistence, data_directory, identify, is_held, sleep,
         spawn_leader,
     },
     schema::Schema,
@@ -155,6 +156,7 @@ async fn open_quietly<S: Schema>(options: StoreOptions<S>) -> Result<AnyStore, O
                 retry: Mutex::new(None),
                 patience: Mutex::new(RETRY),
             },
+            questions: Questions::default(),
             rounds: Rounds::default(),
             inbox: Inbox::default(),
             notify_within: options.notify_within,
@@ -176,9 +178,10 @@ async fn boot(
         // Before the first question to the leader, so that its answer covers them.
         shared.adopt_journals(place).await;
     }
-    let first = shared.open_link(on_boot.clone());
-    let first = if persisted { while_asking(shared, first).await } else { first.await };
-    match first {
+    if persisted {
+        ask_for_protection(shared);
+    }
+    match shared.open_link(on_boot.clone()).await {
         Ok(()) => Ok(()),
         Err(OpenFailure::Unavailable(reason)) if persisted => {
             tracing::warn!(store = %shared.id, reason, "nothing can be persisted here");
@@ -194,19 +197,15 @@ async fn boot(
     }
 }
 
-/// Waits for the store, and meanwhile for the answer whether the platform will keep its data.
-async fn while_asking(
-    shared: &Shared,
-    opened: impl Future<Output = Result<(), OpenFailure>>,
-) -> Result<(), OpenFailure> {
-    match select(pin!(opened), pin!(request_persistence())).await {
-        // The user may still be looking at the question; the store does not wait for that.
-        Either::Left((opened, _asking)) => opened,
-        Either::Right((promise, opened)) => {
+/// Asks the platform to keep the data. The user may look at the question for long, and the store does not wait for that.
+fn ask_for_protection(shared: &Arc<Shared>) {
+    let weak = Arc::downgrade(shared);
+    ask_for_persistence(move |promise| {
+        if let Some(shared) = weak.upgrade() {
             shared.update_status(|status| status.protected = promise == Promise::Granted);
-            opened.await
+            shared.settle();
         }
-    }
+    });
 }
 
 impl Shared {

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use livestore_core::{BootWarning, OpenError, Schema};
+use livestore_core::{BootWarning, OpenError, Schema, WithoutEffect};
 use rusqlite::Connection;
 
 use super::{
@@ -53,6 +53,47 @@ fn a_state_that_skipped_an_event_is_rebuilt_once_the_app_knows_it() {
         "skipped events that the app knows by now: v1.NoteStarred",
         in_state("insert into livestore_skipped values ('v1.NoteStarred')"),
     );
+}
+
+#[test]
+fn an_event_of_the_log_that_this_version_can_not_apply_is_listed_with_the_reason() {
+    let directory = directory();
+    let new = version::<NewNotes>(directory.path());
+    // The older version refuses this text.
+    let refused = NewEvent::Added { id: 1, text: "refuse me".into() };
+    let id = new.commit(refused).expect("it applies here").id();
+    new.commit(NewEvent::Added { id: 2, text: "fine".into() }).expect("it applies");
+    assert_eq!(new.without_effect().expect("a list"), []);
+    let listed = |store: &livestore_core::AnyStore| {
+        let listed = store.without_effect().expect("a list");
+        let [WithoutEffect { event, reason }] = &listed[..] else { panic!("{listed:?}") };
+        assert_eq!(
+            (event.id, event.name.as_str(), reason.as_str()),
+            (id, "v1.NoteAdded", "refused: as asked")
+        );
+        assert_eq!(event.args, r#"{"id":1,"text":"refuse me"}"#);
+    };
+    // Beside the new version's leader it folds the log itself.
+    let old = in_directory(directory.path());
+    listed(&old);
+    close(old);
+    close(new);
+    released(directory.path());
+    for reopened in ["it folds", "it has a state", "it rebuilds"] {
+        if reopened == "it rebuilds" {
+            remove(&state::<Notes>(directory.path()));
+        }
+        let old = in_directory(directory.path());
+        listed(&old);
+        let beside = in_directory(directory.path());
+        listed(&beside);
+        assert_eq!(support::ids(&beside), [2], "{reopened}");
+        assert_eq!(futures_executor::block_on(old.quarantine()), Ok(Vec::new()), "it is confirmed");
+        close(beside);
+        close(old);
+        released(directory.path());
+    }
+    assert_eq!(version::<NewNotes>(directory.path()).without_effect().expect("a list"), []);
 }
 
 #[test]

@@ -21,7 +21,7 @@ pub use leader::{
     worker_main,
 };
 pub use lock::{LockGuard, is_held, lock_exclusive, try_lock};
-pub use page::{LeaveWarning, Listener, on_page_hidden, on_page_shown, request_persistence};
+pub use page::{LeaveWarning, Listener, ask_for_persistence, on_page_hidden, on_page_shown};
 pub use storage::{Storage, data_directory};
 pub use timer::{Timer, after, every, sleep};
 

@@ -38,6 +38,6 @@ pub fn on_page_shown(_callback: impl FnMut() + Send + 'static) -> Listener {
 }
 
 /// Files are not evicted.
-pub async fn request_persistence() -> Persistence {
-    Persistence::Granted
+pub fn ask_for_persistence(answered: impl FnOnce(Persistence) + 'static) {
+    answered(Persistence::Granted);
 }

@@ -43,7 +43,7 @@ pub use identity::{Identity, identify};
 pub use journal::Journal;
 pub use lock::{LockGuard, is_held, lock_exclusive, try_lock};
 pub use opfs::{Storage, data_directory};
-pub use page::{LeaveWarning, Listener, on_page_hidden, on_page_shown, request_persistence};
+pub use page::{LeaveWarning, Listener, ask_for_persistence, on_page_hidden, on_page_shown};
 pub use scope::{LeaderScope, is_worker, launch, worker_main};
 pub use timer::{Timer, after, every, sleep};
 #[doc(hidden)]

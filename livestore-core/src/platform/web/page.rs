@@ -3,7 +3,7 @@
 
 use js_sys::Function;
 use wasm_bindgen::{JsCast, JsValue, closure::Closure};
-use wasm_bindgen_futures::JsFuture;
+use wasm_bindgen_futures::{JsFuture, spawn_local};
 use web_sys::{BeforeUnloadEvent, Event, EventTarget, VisibilityState};
 
 use super::local::Local;
@@ -116,8 +116,12 @@ impl LeaveWarning {
     }
 }
 
-/// Asks the browser to keep this origin's data when space is short. Some browsers ask the user.
-pub async fn request_persistence() -> Persistence {
+/// Asks the browser to keep this origin's data when space is short. Some browsers ask the user, who may take long.
+pub fn ask_for_persistence(answered: impl FnOnce(Persistence) + 'static) {
+    spawn_local(async move { answered(request_persistence().await) });
+}
+
+async fn request_persistence() -> Persistence {
     let Some(window) = web_sys::window().filter(web_sys::Window::is_secure_context) else {
         return Persistence::Unsupported;
     };

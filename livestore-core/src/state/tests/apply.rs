@@ -196,6 +196,13 @@ fn an_unknown_event_is_skipped_and_a_confirmed_one_fails_alone() {
     let applied = state.apply_as(&three, Unit::Event).unwrap();
     assert_eq!(applied.failed.len(), 1);
     assert_eq!(applied.failed[0].id.n.get(), 3);
+    let listed = state.failed().unwrap();
+    assert_eq!((listed.len(), &listed[0].0), (1, &three.events()[1]));
+    assert!(listed[0].1.contains("UNIQUE"), "{listed:?}");
+    state.roll_back(&[applied.undo]).unwrap();
+    assert_eq!(state.failed().unwrap(), [], "it is not in the log any more");
+    state.apply_as(&three, Unit::Event).unwrap();
+    assert_eq!(state.failed().unwrap(), listed);
     assert_eq!(state.heads().synced.number, 4);
     assert_eq!(rows(&state, ALL), ["[Text(\"a\"), Text(\"milk\"), Integer(1)]"]);
 
