@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use livestore_sync::{
     Attach, Attached, Commit, CommitRefused, Document, DocumentKey, DocumentOwner, Fence,
-    InvalidJournal, Journal, JournalMark, Lane, LeaderStatus, MergeError, Outcome, Push, Refused,
-    Session, SessionConfig, Settled, Tail, ToLeader, ToSession, Work,
+    InvalidJournal, Journal, JournalMark, Lane, LeaderStatus, MergeError, Outcome, PROTOCOL, Push,
+    Refused, Session, SessionConfig, Settled, Tail, ToLeader, ToSession, Work,
 };
 
 use crate::build::{CLIENT, commit, event, id, session, tail, zero};
@@ -154,7 +154,11 @@ fn a_gap_or_a_newer_leader_makes_it_attach_again() {
     });
     check(|_| ToSession::Pong { fence: FENCE, heads: zero(), documents: 0 });
     check(|session| ToSession::Pong { fence: FENCE, heads: session.upstream(), documents: 1 });
-    check(|_| ToSession::Announce { fence: Fence { term: 6, epoch: 0 }, protocol: 1, schema: 0 });
+    check(|_| ToSession::Announce {
+        fence: Fence { term: 6, epoch: 0 },
+        protocol: PROTOCOL,
+        schema: 0,
+    });
     check(|_| ToSession::Reattach { fence: FENCE });
     let mut session = open(&[]);
     let tail = tail(session.upstream(), &[commit(2, 1, 1)]);
@@ -169,7 +173,7 @@ fn an_older_leader_is_not_heard() {
     let tail = tail(zero(), &[commit(2, 1, 1)]);
     hear(&mut session, 1, ToSession::Advance { fence: old, tail, refused: Vec::new() });
     hear(&mut session, 1, ToSession::Reattach { fence: old });
-    hear(&mut session, 1, ToSession::Announce { fence: old, protocol: 2, schema: 0 });
+    hear(&mut session, 1, ToSession::Announce { fence: old, protocol: PROTOCOL + 1, schema: 0 });
     assert_eq!((session.upstream(), session.status(at(1))), (zero(), LeaderStatus::Attached));
 }
 
@@ -216,10 +220,10 @@ fn a_silent_leader_is_a_status() {
 fn another_protocol_is_a_status_until_an_own_leader_comes() {
     let mut session = open(&[]);
     let newer = Fence { term: 6, epoch: 0 };
-    hear(&mut session, 1, ToSession::Announce { fence: newer, protocol: 2, schema: 0 });
-    assert_eq!(session.status(at(1)), LeaderStatus::OtherProtocol { protocol: 2 });
+    hear(&mut session, 1, ToSession::Announce { fence: newer, protocol: PROTOCOL + 1, schema: 0 });
+    assert_eq!(session.status(at(1)), LeaderStatus::OtherProtocol { protocol: PROTOCOL + 1 });
     let newest = Fence { term: 7, epoch: 0 };
-    hear(&mut session, 2, ToSession::Announce { fence: newest, protocol: 1, schema: 0 });
+    hear(&mut session, 2, ToSession::Announce { fence: newest, protocol: PROTOCOL, schema: 0 });
     assert_eq!(session.status(at(2)), LeaderStatus::Attaching);
 }
 
