@@ -1,7 +1,5 @@
 //! Client documents as signals that can be written.
 
-use std::sync::Arc;
-
 use dioxus::{
     core::{Subscribers, use_hook},
     signals::{
@@ -9,12 +7,12 @@ use dioxus::{
         WritableExt, WritableRef, WriteLock, WriteSignal,
     },
 };
-use livestore_core::{AnyStore, ClientDocument, Document, LocalSubscription, StoreError};
+use livestore_core::{AnyStore, ClientDocument, Document, StoreError};
 
 use crate::{
     boundary::Boundary,
     context::nearest_store,
-    slot::{Slot, tell},
+    slot::{Slot, tell, tell_closures},
 };
 
 /// The document `D` of the nearest store: read it like a signal, change it with `set`, `with_mut` or `write`.
@@ -46,22 +44,30 @@ pub fn use_client_document_in<D: ClientDocument>(
 
 fn open<D: ClientDocument>(store: &AnyStore) -> Result<WriteSignal<D>, StoreError> {
     let document = store.document::<D>()?;
-    let slot = Slot::new();
-    let readers = slot.readers();
-    let _subscription = document.live().on_change_local(move || tell(&readers));
-    let boundary = Boundary::nearest();
-    let draft = CopyValue::new(None);
-    Ok(WriteSignal::new(DocumentValue { document, slot, draft, boundary, _subscription }))
+    let readers = Subscribers::new();
+    let (all, closures) = (readers.clone(), readers.clone());
+    let subscriptions = (
+        document.live().on_change_local(move || tell(&all)),
+        document.live().on_stale(move || tell_closures(&closures)),
+    );
+    let slot = Slot::new(readers, {
+        let document = document.clone();
+        move || {
+            let _live_as_long = &subscriptions;
+            document.get()
+        }
+    });
+    let (draft, boundary) = (CopyValue::new(None), Boundary::nearest());
+    Ok(WriteSignal::new(DocumentValue { document, slot, draft, boundary }))
 }
 
 /// What a `WriteSignal` of a document reads and writes.
 struct DocumentValue<D: 'static> {
     document: Document<D>,
-    slot: Slot<Arc<D>>,
+    slot: Slot<D>,
     /// What is being changed.
     draft: CopyValue<Option<D>>,
     boundary: Boundary,
-    _subscription: LocalSubscription,
 }
 
 impl<D: ClientDocument> Readable for DocumentValue<D> {
@@ -69,16 +75,15 @@ impl<D: ClientDocument> Readable for DocumentValue<D> {
     type Storage = UnsyncStorage;
 
     fn try_read_unchecked(&self) -> Result<ReadableRef<'static, Self>, BorrowError> {
-        self.slot.track();
-        self.try_peek_unchecked()
+        self.slot.try_read_unchecked()
     }
 
     fn try_peek_unchecked(&self) -> Result<ReadableRef<'static, Self>, BorrowError> {
-        self.slot.lend(self.document.get())
+        self.slot.try_peek_unchecked()
     }
 
     fn subscribers(&self) -> Subscribers {
-        self.slot.readers()
+        self.slot.subscribers()
     }
 }
 

@@ -9,6 +9,103 @@
 //! Nothing of this waits on a server: there the provider renders its fallback, which is also the first thing the
 //! client renders, so hydration finds what it expects. Dioxus's renderer (`web`, `desktop`, `fullstack`, …) is the
 //! app's choice.
+//!
+//! A whole app:
+//!
+//! ```no_run
+//! use dioxus::prelude::*;
+//! use livestore_dioxus::{
+//!     ClientDocument, Event, Materialize, MaterializeError, Schema, StoreOptions, StoreProvider, Table, Writes, new_id,
+//!     use_client_document, use_commit, use_query,
+//! };
+//! use serde::{Deserialize, Serialize};
+//!
+//! /// What is in the state: a SQLite table.
+//! #[derive(Table, Clone, PartialEq, Debug)]
+//! #[table(name = "todos")]
+//! struct Todo {
+//!     #[column(primary_key)]
+//!     id: String,
+//!     text: String,
+//!     #[column(default = false)]
+//!     done: bool,
+//! }
+//!
+//! /// What can happen. Events are the truth; they are kept for ever, so their names have versions.
+//! #[derive(Event, Clone)]
+//! enum TodoEvent {
+//!     #[event(name = "v1.TodoCreated")]
+//!     Created { id: String, text: String },
+//!     #[event(name = "v1.TodoDone")]
+//!     Done { id: String },
+//! }
+//!
+//! /// What each event does to the state.
+//! impl Materialize for TodoEvent {
+//!     fn materialize(&self, state: &mut Writes<'_>) -> Result<(), MaterializeError> {
+//!         match self {
+//!             Self::Created { id, text } => {
+//!                 state.insert(Todo { id: id.clone(), text: text.clone(), done: false })
+//!             }
+//!             Self::Done { id } => state.update(Todo::query().filter(Todo::ID.eq(id)), Todo::DONE.set(true)),
+//!         }
+//!     }
+//! }
+//!
+//! /// What this window or tab alone remembers.
+//! #[derive(ClientDocument, Serialize, Deserialize, Clone, PartialEq, Default)]
+//! struct UiState {
+//!     draft: String,
+//!     hide_done: bool,
+//! }
+//!
+//! #[derive(Schema)]
+//! #[schema(tables(Todo), events(TodoEvent), documents(UiState))]
+//! struct App;
+//!
+//! fn main() {
+//!     livestore_dioxus::launch::<App>(|| dioxus::launch(Root));
+//! }
+//!
+//! #[component]
+//! fn Root() -> Element {
+//!     rsx! {
+//!         ErrorBoundary { handle_error: |errors: ErrorContext| rsx! { p { "{errors:?}" } },
+//!             StoreProvider {
+//!                 options: StoreOptions::<App>::new("todos").persisted(),
+//!                 fallback: |()| rsx! { "Loading…" },
+//!                 Todos {}
+//!             }
+//!         }
+//!     }
+//! }
+//!
+//! #[component]
+//! fn Todos() -> Element {
+//!     let commit = use_commit::<App>();
+//!     let mut ui = use_client_document::<UiState>();
+//!     let todos = use_query(move || {
+//!         let todos = Todo::query().order_by(Todo::ID.asc());
+//!         if ui.read().hide_done { todos.filter(Todo::DONE.eq(false)) } else { todos }
+//!     });
+//!     let add = move |_| {
+//!         commit.run(TodoEvent::Created { id: new_id(), text: ui.peek().draft.clone() });
+//!         ui.with_mut(|ui| ui.draft.clear());
+//!     };
+//!     rsx! {
+//!         input {
+//!             value: "{ui.read().draft}",
+//!             oninput: move |event| ui.with_mut(|ui| ui.draft = event.value()),
+//!         }
+//!         button { onclick: add, "Add" }
+//!         ul {
+//!             for todo in todos() {
+//!                 li { key: "{todo.id}", onclick: move |_| commit.run(TodoEvent::Done { id: todo.id.clone() }), "{todo.text}" }
+//!             }
+//!         }
+//!     }
+//! }
+//! ```
 
 #[doc(hidden)]
 pub use livestore_core as __core;

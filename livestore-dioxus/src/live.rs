@@ -7,26 +7,24 @@
 //! Nothing is followed before it is first read. What a hook holds belongs to its component: when that is gone, the
 //! engine forgets the query.
 
-use std::{
-    cell::{OnceCell, RefCell},
-    panic::Location,
-    rc::Rc,
-    sync::Arc,
-};
+use std::{cell::RefCell, panic::Location, rc::Rc, sync::Arc};
 
 use dioxus::{
     core::{Callback, Subscribers, spawn, use_hook},
     hooks::use_callback,
-    signals::{BorrowError, ReadSignal, Readable, ReadableRef, UnsyncStorage},
+    signals::ReadSignal,
 };
 use futures_util::StreamExt;
-use livestore_core::{AnyStore, IntoQuery, LiveQuery, LocalSubscription, Query, QueryError};
+use livestore_core::{
+    AnyStore, IntoQuery, LiveQuery, LocalSubscription, Query, QueryError, Subscription,
+    binding::Followed,
+};
 
 use crate::{
     boundary::Boundary,
     closure::Closure,
     context::nearest_store,
-    slot::{Shown, Slot, tell},
+    slot::{Slot, tell, tell_closures},
 };
 
 /// Follows the query that `query` returns, in the nearest store; when a signal it reads changes, the new query is
@@ -43,7 +41,7 @@ where
     Q: IntoQuery<Output = T>,
     T: Default + PartialEq + Send + Sync + 'static,
 {
-    use_value(nearest_store, query, Last::of, Boundary::throw)
+    use_value(nearest_store, query, Followed::last_or_default, Boundary::throw)
 }
 
 /// Like [`use_query`], in a store of your choice: for apps that have several. The store is that of the first render.
@@ -53,7 +51,7 @@ where
     Q: IntoQuery<Output = T>,
     T: Default + PartialEq + Send + Sync + 'static,
 {
-    use_value(|| store.clone(), query, Last::of, Boundary::throw)
+    use_value(|| store.clone(), query, Followed::last_or_default, Boundary::throw)
 }
 
 /// Like [`use_query`], but a failure is part of the value instead of going to the error boundary. Also for values
@@ -69,7 +67,7 @@ where
     Q: IntoQuery<Output = T>,
     T: PartialEq + Send + Sync + 'static,
 {
-    use_value(nearest_store, query, Outcome::of, |_, _| ())
+    use_value(nearest_store, query, |bound| Arc::new(bound.live().value()), |_, _| ())
 }
 
 /// Like [`try_use_query`], in a store of your choice. The store is that of the first render.
@@ -82,94 +80,37 @@ where
     Q: IntoQuery<Output = T>,
     T: PartialEq + Send + Sync + 'static,
 {
-    use_value(|| store.clone(), query, Outcome::of, |_, _| ())
+    use_value(|| store.clone(), query, |bound| Arc::new(bound.live().value()), |_, _| ())
 }
 
 #[track_caller]
-fn use_value<Q, T, V>(
+fn use_value<Q, T, V: 'static>(
     store: impl FnOnce() -> AnyStore,
     mut query: impl FnMut() -> Q + 'static,
-    show: fn(&Bound<T>) -> V,
+    show: fn(&Bound<T>) -> Arc<V>,
     fail: fn(&Boundary, QueryError),
-) -> ReadSignal<V::Target>
+) -> ReadSignal<V>
 where
     Q: IntoQuery<Output = T>,
     T: PartialEq + Send + Sync + 'static,
-    V: Shown,
 {
     // As in `use_memo`: the closure of the latest render counts.
     let query = use_callback(move |()| query().into_query());
     let at = Location::caller();
     use_hook(|| {
-        let slot = Slot::new();
-        let followed = Followed::new(store(), query, slot.readers(), fail, at);
-        ReadSignal::new(LiveValue { followed, slot, show })
+        let readers = Subscribers::new();
+        let live = Live::new(store(), query, readers.clone(), fail, at);
+        ReadSignal::new(Slot::new(readers, move || live.with(show)))
     })
 }
 
-/// The last value there was; at first the default.
-struct Last;
+/// One query while it is followed.
+type Bound<T> = Followed<T, Subscriptions>;
 
-impl Last {
-    fn of<T: Default + Send + Sync + 'static>(bound: &Bound<T>) -> Arc<T> {
-        bound.live.last().unwrap_or_else(|| Arc::clone(bound.default.get_or_init(Arc::default)))
-    }
-}
-
-/// The value, or why there is none.
-struct Outcome<T>(Result<Arc<T>, QueryError>);
-
-impl<T: Send + Sync + 'static> Outcome<T> {
-    fn of(bound: &Bound<T>) -> Self {
-        Self(bound.live.value())
-    }
-}
-
-impl<T: PartialEq + 'static> Shown for Outcome<T> {
-    type Target = Result<Arc<T>, QueryError>;
-
-    fn target(&self) -> &Self::Target {
-        &self.0
-    }
-
-    fn same(&self, other: &Self) -> bool {
-        match (&self.0, &other.0) {
-            (Ok(one), Ok(another)) => Arc::ptr_eq(one, another),
-            (one, another) => one == another,
-        }
-    }
-}
-
-/// What a `ReadSignal` of a query reads.
-struct LiveValue<T: 'static, V: 'static> {
-    followed: Rc<Followed<T>>,
-    slot: Slot<V>,
-    show: fn(&Bound<T>) -> V,
-}
-
-impl<T: PartialEq + Send + Sync + 'static, V: Shown> Readable for LiveValue<T, V> {
-    type Target = V::Target;
-    type Storage = UnsyncStorage;
-
-    fn try_read_unchecked(&self) -> Result<ReadableRef<'static, Self>, BorrowError> {
-        let value = self.try_peek_unchecked();
-        // Only now: what the closure's new query has changed is no news to who reads it here.
-        self.slot.track();
-        value
-    }
-
-    fn try_peek_unchecked(&self) -> Result<ReadableRef<'static, Self>, BorrowError> {
-        self.followed.settle();
-        self.slot.lend(self.followed.with(self.show))
-    }
-
-    fn subscribers(&self) -> Subscribers {
-        self.slot.readers()
-    }
-}
+type Subscriptions = (LocalSubscription, Subscription);
 
 /// A closure's query, and the subscription to it.
-struct Followed<T: 'static> {
+struct Live<T: 'static> {
     store: AnyStore,
     closure: Closure<Query<T>>,
     bound: RefCell<Option<Bound<T>>>,
@@ -178,7 +119,7 @@ struct Followed<T: 'static> {
     fail: fn(&Boundary, QueryError),
 }
 
-impl<T: PartialEq + Send + Sync + 'static> Followed<T> {
+impl<T: PartialEq + Send + Sync + 'static> Live<T> {
     fn new(
         store: AnyStore,
         query: Callback<(), Query<T>>,
@@ -188,57 +129,41 @@ impl<T: PartialEq + Send + Sync + 'static> Followed<T> {
     ) -> Rc<Self> {
         let (closure, mut woken) = Closure::new(query, readers.clone(), at);
         let boundary = Boundary::nearest();
-        let followed =
-            Rc::new(Self { store, closure, bound: RefCell::default(), readers, boundary, fail });
-        let weak = Rc::downgrade(&followed);
+        let bound = RefCell::default();
+        let live = Rc::new(Self { store, closure, bound, readers, boundary, fail });
+        let weak = Rc::downgrade(&live);
         spawn(async move {
             while woken.next().await.is_some()
-                && let Some(followed) = weak.upgrade()
+                && let Some(live) = weak.upgrade()
             {
-                followed.settle();
+                live.settle();
             }
         });
-        followed
+        live
     }
 
     /// Lets the closure run again if it is stale, and tells the readers if they now read something else.
     fn settle(&self) {
         let Some(query) = self.closure.run_if_stale() else { return };
-        let live = self.store.live(query);
-        let old = self.bound.borrow_mut().take();
-        let new = match old {
-            Some(old) if old.live == live => old,
-            old => {
-                let new = Bound::new(live, self);
-                let changed = old.is_some_and(|old| old.live.value() != new.live.value());
-                *self.bound.borrow_mut() = Some(new);
-                if changed {
-                    tell(&self.readers);
-                }
-                return;
-            }
-        };
-        *self.bound.borrow_mut() = Some(new);
+        let before = self.bound.take();
+        let first = before.is_none();
+        let (bound, changed) =
+            Followed::follow(before, &self.store, query, |live| self.subscribe(live));
+        self.bound.replace(Some(bound));
+        if changed && !first {
+            tell(&self.readers);
+        }
     }
 
     fn with<R>(&self, read: impl FnOnce(&Bound<T>) -> R) -> R {
+        self.settle();
         let bound = self.bound.borrow();
         read(bound.as_ref().expect("BUG: a settled closure has a query"))
     }
-}
 
-/// One query while it is followed.
-struct Bound<T: 'static> {
-    live: LiveQuery<T>,
-    /// What is shown of a query that has failed from the start.
-    default: OnceCell<Arc<T>>,
-    _subscription: LocalSubscription,
-}
-
-impl<T: Send + Sync + 'static> Bound<T> {
-    fn new(live: LiveQuery<T>, followed: &Followed<T>) -> Self {
+    fn subscribe(&self, live: &LiveQuery<T>) -> Subscriptions {
         let show_error = {
-            let (live, boundary, fail) = (live.clone(), followed.boundary.clone(), followed.fail);
+            let (live, boundary, fail) = (live.clone(), self.boundary.clone(), self.fail);
             move || {
                 if let Err(error) = live.value() {
                     fail(&boundary, error);
@@ -246,11 +171,12 @@ impl<T: Send + Sync + 'static> Bound<T> {
             }
         };
         show_error();
-        let readers = followed.readers.clone();
-        let _subscription = live.on_change_local(move || {
+        let (readers, closures) = (self.readers.clone(), self.readers.clone());
+        let changes = live.on_change_local(move || {
             show_error();
             tell(&readers);
         });
-        Self { live, default: OnceCell::new(), _subscription }
+        // In a batch: what closures made of the value before it is of another moment.
+        (changes, live.on_stale(move || tell_closures(&closures)))
     }
 }

@@ -1,16 +1,12 @@
 //! The gate: children are built once the store is open.
 
-use std::{future::poll_fn, pin::pin, task::Poll};
-
 use dioxus::{
     core::{CapturedError, RenderError, spawn, use_hook},
     hooks::{use_effect, use_signal},
     prelude::{Callback, Element, Props, VNode, dioxus_core},
     signals::{ReadableExt, Signal, WritableExt},
 };
-use futures_channel::mpsc::unbounded;
-use futures_util::StreamExt;
-use livestore_core::{BootStatus, OpenError, Schema, Store, StoreOptions};
+use livestore_core::{BootStatus, Schema, Store, StoreOptions, binding::open};
 
 use crate::{context::provide_store, status::provide_boot_status};
 
@@ -69,7 +65,7 @@ pub fn StoreProvider<S: Schema>(props: StoreProviderProps<S>) -> Element {
 pub fn use_store_provider<S: Schema>(
     options: impl FnOnce() -> StoreOptions<S>,
 ) -> Result<Option<Store<S>>, RenderError> {
-    let boot = use_hook(|| provide_boot_status(Signal::new(BootStatus::Loading)));
+    let mut boot = use_hook(|| provide_boot_status(Signal::new(BootStatus::Loading)));
     let mut opened = use_signal(|| None);
     let options = use_hook(options);
     // An effect runs on clients only and after the first render: the server and the hydrating client both render the
@@ -77,38 +73,17 @@ pub fn use_store_provider<S: Schema>(
     use_effect(move || {
         let options = options.clone();
         spawn(async move {
-            let store = open(options, boot).await.map_err(CapturedError::from);
-            opened.set(Some(store));
+            let store = open(options, |status| boot.set(status)).await;
+            if let Ok(store) = &store {
+                provide_store(store);
+            }
+            opened.set(Some(store.map_err(CapturedError::from)));
         });
     });
     let opened = opened.read();
     match &*opened {
         None => Ok(None),
-        Some(Ok(store)) => {
-            provide_store(store);
-            Ok(Some(store.clone()))
-        }
+        Some(Ok(store)) => Ok(Some(store.clone())),
         Some(Err(error)) => Err(error.clone().into()),
     }
-}
-
-/// Opens the store and shows how far that is; the steps may be told on another thread.
-async fn open<S: Schema>(
-    options: StoreOptions<S>,
-    mut boot: Signal<BootStatus>,
-) -> Result<Store<S>, OpenError> {
-    let (tell, mut told) = unbounded();
-    let options = options.on_boot(move |status| {
-        // The component may be gone before its store is open.
-        drop(tell.unbounded_send(status));
-    });
-    let mut opening = pin!(Store::open(options));
-    poll_fn(|cx| {
-        let opened = opening.as_mut().poll(cx);
-        while let Poll::Ready(Some(status)) = told.poll_next_unpin(cx) {
-            boot.set(status);
-        }
-        opened
-    })
-    .await
 }

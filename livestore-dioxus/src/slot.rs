@@ -14,42 +14,20 @@ use dioxus::{
 
 use crate::closure::is_closure;
 
-/// What can be shown: compared cheaply, lent as its target.
-pub(crate) trait Shown: 'static {
-    type Target: 'static;
-
-    fn target(&self) -> &Self::Target;
-
-    /// Whether showing this instead of `other` would change nothing.
-    fn same(&self, other: &Self) -> bool;
-}
-
-impl<T: 'static> Shown for Arc<T> {
-    type Target = T;
-
-    fn target(&self) -> &T {
-        self
-    }
-
-    fn same(&self, other: &Self) -> bool {
-        Arc::ptr_eq(self, other)
-    }
-}
-
 /// The values that are lent or may be, oldest first.
-struct Versions<V>(OnceCell<Box<Version<V>>>);
+struct Versions<T>(OnceCell<Box<Version<T>>>);
 
-struct Version<V> {
-    value: V,
-    newer: Versions<V>,
+struct Version<T> {
+    value: Arc<T>,
+    newer: Versions<T>,
 }
 
-impl<V> Versions<V> {
+impl<T> Versions<T> {
     fn none() -> Self {
         Self(OnceCell::new())
     }
 
-    fn newest(&self) -> Option<&V> {
+    fn newest(&self) -> Option<&Arc<T>> {
         let mut version = self.0.get()?;
         while let Some(newer) = version.newer.0.get() {
             version = newer;
@@ -57,7 +35,7 @@ impl<V> Versions<V> {
         Some(&version.value)
     }
 
-    fn push(&self, value: V) {
+    fn push(&self, value: Arc<T>) {
         let mut end = self;
         while let Some(version) = end.0.get() {
             end = &version.newer;
@@ -66,30 +44,49 @@ impl<V> Versions<V> {
     }
 }
 
-/// A reference to what a slot shows.
-pub(crate) type Lent<V> = ReadableRef<'static, CopyValue<V>, <V as Shown>::Target>;
+impl<T> Drop for Versions<T> {
+    /// One by one: however long something was lent, this does not recurse.
+    fn drop(&mut self) {
+        let mut oldest = self.0.take();
+        while let Some(mut version) = oldest {
+            oldest = version.newer.0.take();
+        }
+    }
+}
 
-/// One hook's value and its readers; lives as long as the component.
-pub(crate) struct Slot<V: 'static> {
-    versions: CopyValue<Versions<V>>,
+/// One hook's value and its readers: what the hook's signal reads. Lives as long as the component.
+pub(crate) struct Slot<T: 'static> {
+    now: Box<dyn Fn() -> Arc<T>>,
+    versions: CopyValue<Versions<T>>,
     readers: Subscribers,
 }
 
-impl<V> Clone for Slot<V> {
-    fn clone(&self) -> Self {
-        Self { versions: self.versions, readers: self.readers.clone() }
+impl<T> Slot<T> {
+    /// `now` gives the value, and owns what that takes; whoever changes it tells `readers`.
+    pub(crate) fn new(readers: Subscribers, now: impl Fn() -> Arc<T> + 'static) -> Self {
+        Self { now: Box::new(now), versions: CopyValue::new(Versions::none()), readers }
     }
 }
 
-impl<V: Shown> Slot<V> {
-    pub(crate) fn new() -> Self {
-        Self { versions: CopyValue::new(Versions::none()), readers: Subscribers::new() }
+impl<T> Readable for Slot<T> {
+    type Target = T;
+    type Storage = UnsyncStorage;
+
+    fn try_read_unchecked(&self) -> Result<ReadableRef<'static, Self>, BorrowError> {
+        let value = self.try_peek_unchecked();
+        // Only now: what giving the value has changed is no news to who reads it here.
+        if let Some(reader) = ReactiveContext::current() {
+            reader.subscribe(self.readers.clone());
+        }
+        value
     }
 
-    /// Lends `now`, or what lies here if that is the same.
-    pub(crate) fn lend(&self, now: V) -> Result<Lent<V>, BorrowError> {
-        let known =
-            self.versions.try_peek_unchecked()?.newest().is_some_and(|known| now.same(known));
+    /// Lends the value of now, or what lies here if that is the same.
+    fn try_peek_unchecked(&self) -> Result<ReadableRef<'static, Self>, BorrowError> {
+        let now = (self.now)();
+        let versions = self.versions.try_peek_unchecked()?;
+        let known = versions.newest().is_some_and(|known| Arc::ptr_eq(known, &now));
+        drop(versions);
         if !known {
             // What is still lent can't be removed; it goes with the next value that finds the slot free.
             if let Ok(mut versions) = self.versions.try_write_unchecked() {
@@ -99,18 +96,11 @@ impl<V: Shown> Slot<V> {
         }
         let versions = self.versions.try_peek_unchecked()?;
         Ok(UnsyncStorage::map(versions, |versions| {
-            versions.newest().expect("BUG: a value was pushed").target()
+            &**versions.newest().expect("BUG: a value was pushed")
         }))
     }
 
-    /// Makes whoever is rendering or computing look again when the value changes.
-    pub(crate) fn track(&self) {
-        if let Some(reader) = ReactiveContext::current() {
-            reader.subscribe(self.readers.clone());
-        }
-    }
-
-    pub(crate) fn readers(&self) -> Subscribers {
+    fn subscribers(&self) -> Subscribers {
         self.readers.clone()
     }
 }

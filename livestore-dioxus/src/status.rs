@@ -1,18 +1,19 @@
 //! What a store says about itself, as signals.
 
-use std::cell::RefCell;
+use std::{cell::RefCell, rc::Rc, sync::Arc};
 
 use dioxus::{
     core::{Subscribers, provide_context, try_consume_context, use_hook},
-    signals::{BorrowError, ReadSignal, Readable, ReadableRef, Signal, UnsyncStorage},
+    signals::{ReadSignal, Signal},
 };
 use livestore_core::{
-    AnyStore, BootStatus, BootWarning, Durability, LeaderStatus, LocalSubscription, StorageMode,
+    AnyStore, BootStatus, BootWarning, Durability, LeaderStatus, StorageMode,
+    binding::MissingProvider,
 };
 
 use crate::{
     context::nearest_store,
-    slot::{Shown, Slot, tell},
+    slot::{Slot, tell},
 };
 
 /// The status of the nearest provider's opening; below and inside its fallback.
@@ -31,9 +32,7 @@ pub(crate) fn provide_boot_status(boot: Signal<BootStatus>) -> Signal<BootStatus
 pub fn use_boot_status() -> ReadSignal<BootStatus> {
     use_hook(|| match try_consume_context::<Boot>() {
         Some(Boot(boot)) => boot.into(),
-        None => panic!(
-            "`use_boot_status` was called outside a `StoreProvider`: call it in a component below one or in its fallback"
-        ),
+        None => panic!("{}", MissingProvider::Opening),
     })
 }
 
@@ -82,59 +81,21 @@ fn use_status<T: PartialEq + 'static>(
     read: fn(&AnyStore) -> T,
 ) -> ReadSignal<T> {
     use_hook(|| {
-        let store = store();
-        let slot = Slot::new();
-        let told = RefCell::new(read(&store));
-        let _subscription = store.on_status_local({
-            let (store, readers) = (store.clone(), slot.readers());
+        let (store, readers) = (store(), Subscribers::new());
+        let shown = Rc::new(RefCell::new(Arc::new(read(&store))));
+        let subscription = store.on_status_local({
+            let (store, shown, readers) = (store.clone(), Rc::clone(&shown), readers.clone());
             move || {
-                let now = read(&store);
-                if *told.borrow() != now {
-                    told.replace(now);
+                let now = Arc::new(read(&store));
+                if *shown.borrow() != now {
+                    shown.replace(now);
                     tell(&readers);
                 }
             }
         });
-        ReadSignal::new(StatusValue { store, read, slot, _subscription })
+        ReadSignal::new(Slot::new(readers, move || {
+            let _lives_as_long = &subscription;
+            Arc::clone(&shown.borrow())
+        }))
     })
-}
-
-/// What a `ReadSignal` of a status reads.
-struct StatusValue<T: 'static> {
-    store: AnyStore,
-    read: fn(&AnyStore) -> T,
-    slot: Slot<Status<T>>,
-    _subscription: LocalSubscription,
-}
-
-struct Status<T>(T);
-
-impl<T: PartialEq + 'static> Shown for Status<T> {
-    type Target = T;
-
-    fn target(&self) -> &T {
-        &self.0
-    }
-
-    fn same(&self, other: &Self) -> bool {
-        self.0 == other.0
-    }
-}
-
-impl<T: PartialEq + 'static> Readable for StatusValue<T> {
-    type Target = T;
-    type Storage = UnsyncStorage;
-
-    fn try_read_unchecked(&self) -> Result<ReadableRef<'static, Self>, BorrowError> {
-        self.slot.track();
-        self.try_peek_unchecked()
-    }
-
-    fn try_peek_unchecked(&self) -> Result<ReadableRef<'static, Self>, BorrowError> {
-        self.slot.lend(Status((self.read)(&self.store)))
-    }
-
-    fn subscribers(&self) -> Subscribers {
-        self.slot.readers()
-    }
 }

@@ -1,7 +1,7 @@
 //! How a component finds its store: the nearest provider of that schema, or for a query the nearest of any.
 
 use leptos::prelude::{provide_context, use_context};
-use livestore_core::{AnyStore, Schema, Store};
+use livestore_core::{AnyStore, Schema, Store, binding::MissingProvider};
 
 /// The nearest store, whatever its schema: what a query without an explicit store reads.
 #[derive(Clone)]
@@ -25,11 +25,7 @@ pub fn provide_store<S: Schema>(store: &Store<S>) {
 pub fn use_store<S: Schema>() -> Store<S> {
     match try_use_store() {
         Some(store) => store,
-        None => panic!(
-            "`use_store::<{0}>()` was called outside a `<StoreProvider>` of schema `{0}`: call it in a component below one, \
-             not in an event handler or after an await",
-            std::any::type_name::<S>()
-        ),
+        None => panic!("{}", MissingProvider::OfSchema(std::any::type_name::<S>())),
     }
 }
 
@@ -42,9 +38,6 @@ pub fn try_use_store<S: Schema>() -> Option<Store<S>> {
 pub(crate) fn nearest_store() -> AnyStore {
     match use_context::<Nearest>() {
         Some(Nearest(store)) => store,
-        None => panic!(
-            "a livestore hook was called outside a `<StoreProvider>`: call it in a component below one, not in an event \
-             handler or after an await; the `_in` variants take a store instead"
-        ),
+        None => panic!("{}", MissingProvider::OfAny),
     }
 }

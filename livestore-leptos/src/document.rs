@@ -6,12 +6,12 @@ use leptos::{
     prelude::{DefinedAt, Get, IsDisposed, Memo, Notify, ReadUntracked, Signal, Track, Update},
     reactive::owner::ArenaItem,
 };
-use livestore_core::{AnyStore, ClientDocument, CommitError, Document, StoreError};
+use livestore_core::{AnyStore, ClientDocument, CommitError, Document, StoreError, Subscription};
 
 use crate::{
     boundary::Boundary,
     context::nearest_store,
-    live::{Bound, ValueGuard},
+    live::{Triggers, ValueGuard},
 };
 
 /// A document's value and the means to change it: `Copy`, with Leptos's traits for reading (`get`, `with`, …) and for
@@ -26,8 +26,9 @@ pub struct DocumentSignal<D: 'static> {
 
 struct Open<D> {
     document: Document<D>,
-    bound: Bound<D>,
+    triggers: Triggers,
     boundary: Boundary,
+    _subscriptions: [Subscription; 2],
 }
 
 impl<D> Copy for DocumentSignal<D> {}
@@ -61,9 +62,9 @@ impl<D> IsDisposed for DocumentSignal<D> {
 impl<D: ClientDocument> Track for DocumentSignal<D> {
     fn track(&self) {
         if let Some(open) = self.item.try_get_value() {
-            open.bound.track();
+            open.triggers.track();
             // Only another value makes it stale.
-            open.bound.track_stale();
+            open.triggers.track_stale();
         }
     }
 }
@@ -80,7 +81,7 @@ impl<D: ClientDocument> Notify for DocumentSignal<D> {
     /// Tells readers to look again; a change does that by itself.
     fn notify(&self) {
         if let Some(open) = self.item.try_get_value() {
-            open.bound.notify();
+            open.triggers.notify();
         }
     }
 }
@@ -144,7 +145,8 @@ pub fn use_client_document_in<D: ClientDocument>(
     store: &AnyStore,
 ) -> Result<DocumentSignal<D>, StoreError> {
     let document = store.document::<D>()?;
-    let bound = Bound::new(document.live().clone(), None);
-    let open = Open { document, bound, boundary: Boundary::nearest() };
+    let triggers = Triggers::new();
+    let _subscriptions = triggers.subscribe(document.live(), None);
+    let open = Open { document, triggers, boundary: Boundary::nearest(), _subscriptions };
     Ok(DocumentSignal { item: ArenaItem::new(Arc::new(open)), defined_at: Location::caller() })
 }

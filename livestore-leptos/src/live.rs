@@ -19,7 +19,7 @@ use leptos::{
     },
     reactive::{owner::ArenaItem, signal::ArcTrigger},
 };
-use livestore_core::{AnyStore, IntoQuery, LiveQuery, QueryError, Subscription};
+use livestore_core::{AnyStore, IntoQuery, LiveQuery, QueryError, Subscription, binding::Followed};
 
 use crate::{
     boundary::{Boundary, Report},
@@ -91,7 +91,7 @@ impl<T: Default + Send + Sync> ReadUntracked for LiveSignal<T> {
 
     fn try_read_untracked(&self) -> Option<ValueGuard<T>> {
         let live = self.item.try_get_value()?;
-        Some(ValueGuard(live.with(LiveQuery::last).unwrap_or_default()))
+        Some(ValueGuard(live.with(Followed::last_or_default)))
     }
 }
 
@@ -160,13 +160,14 @@ where
     let live = ArcLive::new(store.clone(), None, query);
     Signal::derive(move || {
         live.track();
-        live.with(LiveQuery::value)
+        live.with(|followed| followed.live().value())
     })
 }
 
 /// A closure's query, and the subscription to it.
 struct ArcLive<T: Send + Sync + 'static> {
-    bound: ArcMemo<Bound<T>>,
+    followed: ArcMemo<Followed<T, [Subscription; 2]>>,
+    triggers: Triggers,
     /// Lets those who follow the value hear of a change in a batch only if the value is another one.
     shown: ArcMemo<Shown<T>>,
 }
@@ -196,7 +197,8 @@ impl<T: Send + Sync + 'static> Shown<T> {
 
 impl<T: Send + Sync + 'static> Clone for ArcLive<T> {
     fn clone(&self) -> Self {
-        Self { bound: self.bound.clone(), shown: self.shown.clone() }
+        let Self { followed, triggers, shown } = self;
+        Self { followed: followed.clone(), triggers: triggers.clone(), shown: shown.clone() }
     }
 }
 
@@ -210,62 +212,67 @@ impl<T: PartialEq + Send + Sync + 'static> ArcLive<T> {
     where
         Q: IntoQuery<Output = T>,
     {
-        let bound = ArcMemo::new_owning(move |old: Option<Bound<T>>| {
-            let live = store.live(query());
-            match old {
-                Some(old) if old.live == live => (old, false),
-                old => {
-                    // First the old one takes its error back, then the new one may show one.
-                    drop(old);
-                    (Bound::new(live, boundary.clone()), true)
-                }
+        let triggers = Triggers::new();
+        let followed = ArcMemo::new_owning({
+            let triggers = triggers.clone();
+            move |before| {
+                Followed::follow(before, &store, query(), |live| {
+                    triggers.subscribe(live, boundary.clone())
+                })
             }
         });
         let shown = ArcMemo::new_with_compare(
             {
-                let bound = bound.clone();
+                let (followed, triggers) = (followed.clone(), triggers.clone());
                 move |_| {
-                    bound.track();
-                    bound.with_untracked(|bound| {
-                        bound.track();
-                        bound.track_stale();
-                        Shown::of(&bound.live)
-                    })
+                    followed.track();
+                    triggers.track();
+                    triggers.track_stale();
+                    followed.with_untracked(|followed| Shown::of(followed.live()))
                 }
             },
             |old, new| !matches!((old, new), (Some(old), Some(new)) if old.is(new)),
         );
-        Self { bound, shown }
+        Self { followed, triggers, shown }
     }
 }
 
 impl<T: Send + Sync + 'static> ArcLive<T> {
     fn track(&self) {
-        self.bound.track();
+        self.followed.track();
+        // Before `shown` asks for it: an effect that follows both would run twice.
+        self.followed.with_untracked(|_followed| ());
         // Not through `shown` alone: an effect that follows a memo and what that is made of would run twice.
-        self.bound.with_untracked(Bound::track);
+        self.triggers.track();
         self.shown.track();
         // A memo that has never run follows nothing, so its readers would hear nothing.
         self.shown.with_untracked(|_shown| ());
     }
 
-    fn with<R>(&self, read: impl FnOnce(&LiveQuery<T>) -> R) -> R {
-        self.bound.with_untracked(|bound| read(&bound.live))
+    fn with<R>(&self, read: impl FnOnce(&Followed<T, [Subscription; 2]>) -> R) -> R {
+        self.followed.with_untracked(read)
     }
 }
 
-/// One query while it is followed.
-pub(crate) struct Bound<T> {
-    live: LiveQuery<T>,
+/// How a hook's readers hear of changes, whichever query it follows.
+#[derive(Clone)]
+pub(crate) struct Triggers {
     changed: ArcTrigger,
     stale: ArcTrigger,
-    _subscriptions: [Subscription; 2],
 }
 
-impl<T: Send + Sync + 'static> Bound<T> {
-    pub(crate) fn new(live: LiveQuery<T>, boundary: Option<Boundary>) -> Self {
-        let changed = ArcTrigger::new();
-        let report = boundary.map(|boundary| Arc::new(Report::new(boundary)));
+impl Triggers {
+    pub(crate) fn new() -> Self {
+        Self { changed: ArcTrigger::new(), stale: ArcTrigger::new() }
+    }
+
+    /// Passes on what happens to `live`, and shows its errors.
+    pub(crate) fn subscribe<T: Send + Sync + 'static>(
+        &self,
+        live: &LiveQuery<T>,
+        boundary: Option<Boundary>,
+    ) -> [Subscription; 2] {
+        let report = boundary.map(Report::new);
         let show_error = {
             let live = live.clone();
             move || {
@@ -274,20 +281,13 @@ impl<T: Send + Sync + 'static> Bound<T> {
                 }
             }
         };
-        let subscription = live.on_change({
-            let (show_error, changed) = (show_error.clone(), changed.clone());
-            move || {
-                show_error();
-                changed.notify();
-            }
-        });
-        let stale = ArcTrigger::new();
-        let hears = live.on_stale({
-            let stale = stale.clone();
-            move || stale.notify()
-        });
         show_error();
-        Self { live, changed, stale, _subscriptions: [subscription, hears] }
+        let Self { changed, stale } = self.clone();
+        let changes = live.on_change(move || {
+            show_error();
+            changed.notify();
+        });
+        [changes, live.on_stale(move || stale.notify())]
     }
 
     /// Makes the current observer follow the value, as the engine tells it.

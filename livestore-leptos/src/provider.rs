@@ -6,7 +6,7 @@ use leptos::{
     prelude::*,
     reactive::{effect::batch, spawn_local_scoped_with_cancellation},
 };
-use livestore_core::{BootStatus, OpenError, Schema, Store, StoreOptions};
+use livestore_core::{BootStatus, OpenError, Schema, Store, StoreOptions, binding};
 
 use crate::{context::provide_store, status::provide_boot_status};
 
@@ -50,13 +50,13 @@ fn open<S: Schema>(options: StoreOptions<S>) -> ArcReadSignal<Option<Result<Stor
     provide_boot_status(boot.clone());
     let (opened, set_opened) = arc_signal(None);
     // All observers of one refresh are told together.
-    let options = options.on_boot(move |status| boot.set(status)).notify_within(|tell| batch(tell));
+    let options = options.notify_within(|tell| batch(tell));
     // An effect runs in the browser only and after the first render: the server and the hydrating client both render
     // the fallback.
     Effect::new(move |_| {
-        let (options, set_opened) = (options.clone(), set_opened.clone());
+        let (options, boot, set_opened) = (options.clone(), boot.clone(), set_opened.clone());
         spawn_local_scoped_with_cancellation(async move {
-            set_opened.set(Some(Store::open(options).await));
+            set_opened.set(Some(binding::open(options, |status| boot.set(status)).await));
         });
     });
     opened

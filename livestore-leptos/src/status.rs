@@ -4,7 +4,10 @@ use leptos::{
     prelude::{ArcRwSignal, Memo, Notify, Signal, Track, provide_context, use_context},
     reactive::signal::ArcTrigger,
 };
-use livestore_core::{AnyStore, BootStatus, BootWarning, Durability, LeaderStatus, StorageMode};
+use livestore_core::{
+    AnyStore, BootStatus, BootWarning, Durability, LeaderStatus, StorageMode,
+    binding::MissingProvider,
+};
 
 use crate::context::nearest_store;
 
@@ -24,9 +27,7 @@ pub(crate) fn provide_boot_status(boot: ArcRwSignal<BootStatus>) {
 pub fn use_boot_status() -> Signal<BootStatus> {
     match use_context::<Boot>() {
         Some(Boot(boot)) => boot.into(),
-        None => panic!(
-            "`use_boot_status` was called outside a `<StoreProvider>`: call it in a component below one or in its fallback"
-        ),
+        None => panic!("{}", MissingProvider::Opening),
     }
 }
 

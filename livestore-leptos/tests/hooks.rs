@@ -274,11 +274,11 @@ fn hooks_outside_a_provider_say_what_to_do() {
         }
     };
     let below = "in a component below one";
-    check(&|| drop(use_store::<Notes>()), &["Notes", "<StoreProvider>", below]);
-    check(&|| _ = use_commit::<Notes>(), &["Notes", "<StoreProvider>", below]);
-    check(&|| _ = use_query(Note::query), &["<StoreProvider>", below, "`_in` variants"]);
-    check(&|| _ = use_client_document::<Filter>(), &["<StoreProvider>", below]);
-    check(&|| _ = use_pending(), &["<StoreProvider>", below]);
-    check(&|| _ = livestore_leptos::use_boot_status(), &["<StoreProvider>", "fallback"]);
+    check(&|| drop(use_store::<Notes>()), &["Notes", "`StoreProvider`", below]);
+    check(&|| _ = use_commit::<Notes>(), &["Notes", "`StoreProvider`", below]);
+    check(&|| _ = use_query(Note::query), &["`StoreProvider`", below, "`_in` variants"]);
+    check(&|| _ = use_client_document::<Filter>(), &["`StoreProvider`", below]);
+    check(&|| _ = use_pending(), &["`StoreProvider`", below]);
+    check(&|| _ = livestore_leptos::use_boot_status(), &["`StoreProvider`", "fallback"]);
     let _: fn(&AnyStore) -> usize = AnyStore::pending;
 }

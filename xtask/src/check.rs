@@ -174,15 +174,18 @@ fn clippy_wasm(workspace: &Workspace) -> Result<()> {
     shell::run(cargo.args(["--", "-D", "warnings"]))
 }
 
-/// The binding in the three ways Leptos can run; a page's two in the browser, the server's on this machine. And the
-/// example's server.
+/// The bindings in the ways their frameworks can run: pages in the browser, a server's on this machine. And the
+/// example's server. Dioxus's desktop needs libraries of the system; its example is built where they are.
 fn features(workspace: &Workspace) -> Result<()> {
-    let binding = workspace.member("livestore-leptos")?;
-    for (feature, target) in [("csr", Some(WASM)), ("hydrate", Some(WASM)), ("ssr", None)] {
-        let own = binding.features.contains_key(feature);
-        let feature = if own { feature.to_owned() } else { format!("leptos/{feature}") };
+    for (binding, feature, target) in [
+        ("livestore-leptos", "leptos/csr", Some(WASM)),
+        ("livestore-leptos", "leptos/hydrate", Some(WASM)),
+        ("livestore-leptos", "leptos/ssr", None),
+        ("livestore-dioxus", "dioxus/web,dioxus/launch", Some(WASM)),
+        ("livestore-dioxus", "dioxus/ssr,dioxus/launch", None),
+    ] {
         let mut cargo = workspace.cargo();
-        cargo.args(["check", "--package", "livestore-leptos", "--features", &feature]);
+        cargo.args(["check", "--package", binding, "--features", feature]);
         shell::run(cargo.args(target.map(|target| format!("--target={target}"))))?;
     }
     // A program that needs a feature is not among the workspace's targets.
