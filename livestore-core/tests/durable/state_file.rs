@@ -224,6 +224,7 @@ fn a_state_too_large_to_be_checked_when_it_is_opened_is_rebuilt_when_its_damage_
         matches!(&store.boot_warnings()[..], [BootWarning::StateRebuilt { .. }])
     });
     close(store);
+    released(directory.path());
     let store = in_directory(directory.path());
     check_all_is_there(&store);
     assert_eq!(store.boot_warnings(), [], "mended for good");
