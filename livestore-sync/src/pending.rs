@@ -9,7 +9,10 @@
 //! Deliberately not here: who sends what when ([`crate::Session`]), and undo records (the driver keeps them by the
 //! commit's id).
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::{
+    collections::{BTreeMap, HashMap, VecDeque},
+    ops::Range,
+};
 
 use crate::{
     event::{Commit, Lane, PerLane},
@@ -58,6 +61,25 @@ impl Pending {
     /// The commits, oldest first.
     pub fn commits(&self) -> impl DoubleEndedIterator<Item = &Commit> + ExactSizeIterator {
         self.commits.iter()
+    }
+
+    /// The commit in this place.
+    pub(crate) fn get(&self, place: usize) -> Option<&Commit> {
+        self.commits.get(place)
+    }
+
+    /// The places, from `start` on, of commits that follow each other and have the same author.
+    pub(crate) fn stretch(&self, start: usize) -> Range<usize> {
+        // With one author, as nearly always, it is not looked for.
+        let end = match self.commits.get(start) {
+            Some(first) if self.bytes.len() > 1 => {
+                let mut same = self.commits.iter().skip(start);
+                let other = same.position(|commit| commit.author() != first.author());
+                other.map_or(self.commits.len(), |at| start + at)
+            }
+            _ => self.commits.len(),
+        };
+        start..end
     }
 
     /// How many commits.

@@ -13,6 +13,7 @@
 //! Handles are `Send + Sync` on both targets (a browser handle is a number, see `web/local.rs`). Callbacks have to be
 //! `Send` natively only; code that compiles natively compiles for the web.
 
+mod opening;
 mod storage_mode;
 mod supervise;
 #[cfg(any(test, target_arch = "wasm32"))]

@@ -70,6 +70,11 @@ impl Outbox {
         self.sent = self.sent.max(n);
     }
 
+    /// Whether the event `n` has been sent, and the leader has yet to say that it has it.
+    pub(super) fn is_under_way(&self, n: NonZeroU64) -> bool {
+        self.acknowledged < n.get() && n.get() <= self.sent
+    }
+
     /// Goes back to `from`, once: a burst of pushes behind one that was lost asks as often as it has pushes.
     pub(super) fn rewind(&mut self, from: NonZeroU64) {
         let before = from.get() - 1;

@@ -1,6 +1,6 @@
 //! What a session sends, and when.
 
-use std::{num::NonZeroU64, time::Duration};
+use std::{num::NonZeroU64, ops::Range, time::Duration};
 
 use super::{Link, Outbox, Session};
 use crate::{
@@ -77,52 +77,73 @@ impl Session {
         authors
     }
 
+    /// What is pending first goes first. Commits that stand behind those of another author were made on top of them, as
+    /// when a reloaded page goes on where its last opening ended; so they wait until the leader has those.
     fn next_push(&mut self, now: Duration) -> Option<ToLeader> {
-        let limits = &self.config.limits;
-        for (author, outbox) in &mut self.outboxes {
-            outbox.expire(now, limits);
-            let sent = outbox.sent;
-            let window = outbox.acknowledged.saturating_add(limits.in_flight_events);
-            if sent >= window {
-                // Without a look at what is pending: behind a silent leader that grows with every commit.
-                continue;
+        for outbox in self.outboxes.values_mut() {
+            outbox.expire(now, &self.config.limits);
+        }
+        let mut stretch = self.pending.stretch(0);
+        while let Some(first) = self.pending.get(stretch.start) {
+            let (author, n) = (first.author(), first.first_n());
+            if let Some(push) = self.push_of(now, author, stretch.clone()) {
+                return Some(push);
             }
-            // An author's commits ascend, so what is not sent yet is at the end.
-            let newest = self.pending.commits().rev().filter(|commit| commit.author() == *author);
-            let unsent: Vec<&Commit> =
-                newest.take_while(|commit| commit.first_n().get() > sent).collect();
-            let mut unsent = unsent.into_iter().rev();
-            let Some(first) = unsent.next() else { continue };
-            if !outbox.passes_to(first.first_n()) {
-                continue;
+            if self.outboxes.get(&author).is_some_and(|outbox| outbox.is_under_way(n)) {
+                return None;
             }
-            let window = outbox.acknowledged.saturating_add(limits.in_flight_events);
-            let mut bytes = 0;
-            let mut commits: Vec<Commit> = Vec::new();
-            for commit in std::iter::once(first).chain(unsent) {
-                bytes += commit.bytes();
-                let full = commits.len() == limits.push_commits || bytes > limits.push_bytes;
-                let before = commits.last().map(|before| before.last_n().get() + 1);
-                let gap = before.is_some_and(|next| next != commit.first_n().get());
-                let beyond = commit.first_n().get() > window;
-                if beyond || gap || (full && !commits.is_empty()) {
-                    break;
-                }
-                commits.push(commit.clone());
-            }
-            let Some(last) = commits.last() else { continue };
-            outbox.note_sent(now, last.last_n().get());
-            self.unanswered_since.get_or_insert(now);
-            return Some(ToLeader::Push(Push {
-                from: self.config.id,
-                author: *author,
-                fence: self.fence,
-                parent: self.pending.base(),
-                acknowledged: outbox.acknowledged,
-                commits,
-            }));
+            stretch = self.pending.stretch(stretch.end);
         }
         None
+    }
+
+    /// The next of these pending commits, which are all `author`'s.
+    fn push_of(
+        &mut self,
+        now: Duration,
+        author: SessionId,
+        stretch: Range<usize>,
+    ) -> Option<ToLeader> {
+        let limits = &self.config.limits;
+        let outbox = self.outboxes.get_mut(&author)?;
+        let sent = outbox.sent;
+        if sent >= outbox.acknowledged.saturating_add(limits.in_flight_events) {
+            // Without a look at what is pending: behind a silent leader that grows with every commit.
+            return None;
+        }
+        // An author's commits ascend, so what is not sent yet is at the end.
+        let newest = self.pending.commits().take(stretch.end).skip(stretch.start).rev();
+        let unsent: Vec<&Commit> =
+            newest.take_while(|commit| commit.first_n().get() > sent).collect();
+        let mut unsent = unsent.into_iter().rev();
+        let first = unsent.next()?;
+        if !outbox.passes_to(first.first_n()) {
+            return None;
+        }
+        let window = outbox.acknowledged.saturating_add(limits.in_flight_events);
+        let mut bytes = 0;
+        let mut commits: Vec<Commit> = Vec::new();
+        for commit in std::iter::once(first).chain(unsent) {
+            bytes += commit.bytes();
+            let full = commits.len() == limits.push_commits || bytes > limits.push_bytes;
+            let before = commits.last().map(|before| before.last_n().get() + 1);
+            let gap = before.is_some_and(|next| next != commit.first_n().get());
+            let beyond = commit.first_n().get() > window;
+            if beyond || gap || (full && !commits.is_empty()) {
+                break;
+            }
+            commits.push(commit.clone());
+        }
+        outbox.note_sent(now, commits.last()?.last_n().get());
+        self.unanswered_since.get_or_insert(now);
+        Some(ToLeader::Push(Push {
+            from: self.config.id,
+            author,
+            fence: self.fence,
+            parent: self.pending.base(),
+            acknowledged: outbox.acknowledged,
+            commits,
+        }))
     }
 
     fn next_document(&mut self, now: Duration) -> Option<ToLeader> {

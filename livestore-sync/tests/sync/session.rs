@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use livestore_sync::{
     Attach, Attached, Commit, CommitRefused, Document, DocumentKey, DocumentOwner, Fence,
-    InvalidJournal, Journal, JournalMark, Lane, LeaderStatus, MergeError, Outcome, PROTOCOL, Push,
-    Refused, Session, SessionConfig, Settled, Tail, ToLeader, ToSession, Work,
+    InvalidJournal, Journal, JournalMark, Lane, LeaderStatus, Limits, MergeError, Outcome,
+    PROTOCOL, Push, Refused, Session, SessionConfig, Settled, Tail, ToLeader, ToSession, Work,
 };
 
 use crate::build::{CLIENT, commit, event, id, session, tail, zero};
@@ -256,6 +256,38 @@ fn an_adopted_commit_waits_for_the_leaders_word() {
     check(4, &[4], 1, &[no()]);
     check(5, &[5], 0, &[Outcome::Persisted, no()]);
     check(99, &[], 0, &[Outcome::Persisted, Outcome::Persisted]);
+}
+
+#[test]
+fn commits_wait_for_those_of_another_author_before_them() {
+    let mut session = open(&[]);
+    let (own, dead) = (session.id(), crate::build::session(9));
+    let commits = vec![commit(9, 1, 1), commit(9, 2, 2)];
+    let journal = Journal { author: dead, acknowledged: 0, commits, documents: Vec::new() };
+    session.adopt(at(1), journal).expect("the journal is sound");
+    let attempt = attach_of(sent(&mut session, 1)).attempt;
+    let mut answer = attached(attempt, tail(zero(), &[]));
+    answer.last = vec![(dead, 0)];
+    hear(&mut session, 2, ToSession::Attached(answer));
+    session.commit(commit(own.open, 1, 1)).expect("the next");
+
+    let pushed = |message: ToLeader| {
+        let push = push_of(message);
+        (push.author, push.commits.len())
+    };
+    assert_eq!(pushed(sent(&mut session, 3)), (dead, 2));
+    assert_eq!(sends(&mut session, 4), [], "the own one was made on top of those");
+    let resend = at(3) + Limits::default().resend;
+    let again = session.poll_send(resend).expect("sent again when nothing is heard");
+    assert_eq!(pushed(again), (dead, 2));
+    assert_eq!(session.poll_send(resend), None);
+    let heard = u64::try_from(resend.as_millis()).expect("soon") + 1;
+    let echo = advance(&session, &[commit(9, 1, 1)]);
+    hear(&mut session, heard, echo);
+    assert_eq!(sends(&mut session, heard), [], "one of them is still under way");
+    let echo = advance(&session, &[commit(9, 2, 2)]);
+    hear(&mut session, heard, echo);
+    assert_eq!(pushed(sent(&mut session, heard)), (own, 1));
 }
 
 #[test]

@@ -5,11 +5,12 @@ use std::{fs, path::Path, sync::Mutex};
 use livestore_sync::{ClientId, SessionId, TabId};
 
 use super::{
+    journal::journals,
     lock::{LockGuard, try_lock},
     locked,
     storage::directory,
 };
-use crate::platform::{StoragePlace, random_u64};
+use crate::platform::{StoragePlace, opening::opening, random_u64};
 
 /// A session's ids, and the lock that makes its tab its own while it lives.
 #[derive(Debug)]
@@ -45,7 +46,7 @@ pub async fn identify(place: Option<&StoragePlace>) -> Identity {
         fs::create_dir_all(&directory).ok()?;
         Some((keep(&directory.join("client"))?, keep(&directory.join("tab"))?, directory))
     });
-    let open = random_u64();
+    let open = opening(place.into_iter().flat_map(journals).map(|(session, _)| session));
     let Some((client, tab, directory)) = kept else {
         let session = SessionId { tab: TabId(random_u64()), open };
         return Identity { client: ClientId(random_u64()), session, lasting: false, _tab: None };

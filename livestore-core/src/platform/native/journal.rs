@@ -4,10 +4,7 @@
 //! as they come and nothing is journaled: a killed process loses what `persisted()` had not promised. Only one process
 //! has the files at a time, and a journal is written by a session that is ending, so every journal's author is dead.
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-};
+use std::{fs, path::PathBuf};
 
 use livestore_sync::SessionId;
 
@@ -86,22 +83,31 @@ impl Adopted {
     }
 }
 
-/// Takes over the journals in this place. Two sessions that do so at once both send them; the leader takes each id once.
+/// Takes over the journals in this place, in the order of their openings. Two sessions that do so at once both send them;
+/// the leader takes each id once.
 pub async fn adopt_journals(place: &StoragePlace, own: SessionId) -> Vec<Adopted> {
-    let Ok(files) = fs::read_dir(directory(place)) else { return Vec::new() };
-    let paths = files.filter_map(|file| Some(file.ok()?.path()));
-    paths.filter_map(|path| read(&path)).filter(|journal| journal.session != own).collect()
+    let mut found: Vec<_> = journals(place).filter(|(session, _)| *session != own).collect();
+    found.sort_by_key(|(session, _)| session.open);
+    found.into_iter().filter_map(|(session, path)| read(session, path)).collect()
 }
 
-fn read(path: &Path) -> Option<Adopted> {
-    let name = path.file_name()?.to_str()?;
-    let session = name.strip_prefix(PREFIX)?.parse().ok()?;
-    let record = fs::read(path)
+/// The sessions that left a journal here, and where.
+pub(super) fn journals(place: &StoragePlace) -> impl Iterator<Item = (SessionId, PathBuf)> + use<> {
+    let files = fs::read_dir(directory(place)).into_iter().flatten();
+    files.filter_map(|file| {
+        let path = file.ok()?.path();
+        let session = path.file_name()?.to_str()?.strip_prefix(PREFIX)?.parse().ok()?;
+        Some((session, path))
+    })
+}
+
+fn read(session: SessionId, path: PathBuf) -> Option<Adopted> {
+    let record = fs::read(&path)
         .inspect_err(
             |error| tracing::warn!(%error, path = %path.display(), "a journal can't be read"),
         )
         .ok()?;
-    Some(Adopted { session, path: path.to_owned(), record })
+    Some(Adopted { session, path, record })
 }
 
 /// Never calls back natively: journals are found when a store opens.
@@ -141,5 +147,23 @@ mod tests {
         }
         block_on(adopt_journals(&place, session(2))).remove(0).forget();
         assert!(block_on(adopt_journals(&place, session(2))).is_empty());
+    }
+
+    #[test]
+    fn journals_are_adopted_in_the_order_of_their_openings() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let place = StoragePlace {
+            store: "notes".parse().expect("an id"),
+            directory: folder.path().to_str().map(str::to_owned),
+        };
+        std::fs::create_dir_all(folder.path().join("notes")).expect("a folder");
+        for open in [5, 2, 9, 1, 7, 3] {
+            let session = SessionId { tab: TabId(100 - open), open };
+            Journal::open(Some(&place), session).write(b"words").expect("it is written");
+        }
+        let own = SessionId { tab: TabId(1), open: 10 };
+        let adopted = block_on(adopt_journals(&place, own));
+        let order: Vec<u64> = adopted.iter().map(|journal| journal.session().open).collect();
+        assert_eq!(order, [1, 2, 3, 5, 7, 9]);
     }
 }

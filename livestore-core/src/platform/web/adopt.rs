@@ -26,8 +26,9 @@ use crate::platform::{JournalError, StoragePlace};
 /// be granted before the last words of who held it have arrived.
 const SETTLED: Duration = Duration::from_millis(500);
 
-/// How long the page of a reloaded tab may take to free its lock.
-const ON_ITS_WAY_OUT: Duration = Duration::from_millis(500);
+/// How long an earlier opening of a reloaded tab is waited for. Its page is gone, or this one would not have the tab; but
+/// another tab may be just sending what it left, and this session commits on top of that.
+const ON_ITS_WAY_OUT: Duration = Duration::from_secs(5);
 
 /// How long a reloaded tab has to take up its own journal before others do.
 const COMING_BACK: Duration = Duration::from_secs(2);
@@ -69,8 +70,8 @@ impl Adopted {
     }
 }
 
-/// Takes over the journals of this store's dead sessions. An earlier opening of this same tab is waited for: its page
-/// is on its way out.
+/// Takes over the journals of this store's dead sessions, in the order of their openings. An earlier opening of this
+/// same tab is waited for: its page is on its way out.
 pub async fn adopt_journals(place: &StoragePlace, own: SessionId) -> Vec<Adopted> {
     let store = &place.store;
     let mut adopted = Vec::new();
@@ -83,7 +84,7 @@ pub async fn adopt_journals(place: &StoragePlace, own: SessionId) -> Vec<Adopted
             let lock = pin!(lock_exclusive(&name));
             match select(lock, pin!(sleep(ON_ITS_WAY_OUT))).await {
                 Either::Left((lock, _)) => lock.map(Some),
-                // Another tab has it, and sends what it finds.
+                // Another tab has it for long: nobody takes what it sends.
                 Either::Right(_) => Ok(None),
             }
         } else {
@@ -171,13 +172,16 @@ impl Watch {
     }
 }
 
-/// The sessions that have a journal, or room reserved for one.
-fn journals(store: &StoreId) -> Vec<SessionId> {
+/// The sessions that have a journal, or room reserved for one, in the order of their openings.
+pub(super) fn journals(store: &StoreId) -> Vec<SessionId> {
     let Some(storage) = local_storage() else { return Vec::new() };
     let prefix = prefix(store);
     let keys =
         (0..storage.length().unwrap_or(0)).filter_map(|index| storage.key(index).ok().flatten());
-    keys.filter_map(|key| key.strip_prefix(&prefix)?.parse().ok()).collect()
+    let mut sessions: Vec<SessionId> =
+        keys.filter_map(|key| key.strip_prefix(&prefix)?.parse().ok()).collect();
+    sessions.sort_by_key(|session| session.open);
+    sessions
 }
 
 /// What stands in a session's chunks, unless that is only room.

@@ -2,7 +2,7 @@
 //!
 //! The client lives in the origin's private file system, beside the log whose client it is, with a copy in
 //! `localStorage` that is read without waiting: the app may use that up or clear it, and the client stays the same. The
-//! tab lives in `sessionStorage`; both are per store. The open is random at every open.
+//! tab lives in `sessionStorage`; both are per store. The open is minted at every open, greater than those before it.
 //! Browsers copy `sessionStorage` into a duplicated tab, so a tab's id counts only with its Web Lock: who does not get
 //! the lock mints a new id. Where storage is blocked everything is random and lasts as long as the page.
 
@@ -17,12 +17,13 @@ use wasm_bindgen_futures::JsFuture;
 use web_sys::{FileSystemDirectoryHandle, FileSystemGetDirectoryOptions, Storage};
 
 use super::{
+    adopt::journals,
     channel::Channel,
     lock::{LockGuard, lock_exclusive},
     page::{Listener, on_departure},
     timer::sleep,
 };
-use crate::platform::{LockError, StoragePlace, random_u64};
+use crate::platform::{LockError, StoragePlace, opening::opening, random_u64};
 
 /// How long to wait for the tab's lock: a reload's old page frees it within this. A duplicated tab's twin, which keeps
 /// it, says so at once, unless it is frozen.
@@ -75,14 +76,15 @@ pub(super) fn local_storage() -> Option<Storage> {
 /// Finds or mints the ids of a session of this page.
 /// Without a place everything is random.
 pub async fn identify(place: Option<&StoragePlace>) -> Identity {
-    let open = random_u64();
     let Some(StoragePlace { store, .. }) = place else {
-        let session = SessionId { tab: TabId(random_u64()), open };
+        let session = SessionId { tab: TabId(random_u64()), open: opening([]) };
         let client = ClientId(random_u64());
         return Identity { client, session, lasting: false, _tab: None, _session: None };
     };
     let client = keep_client(store).await;
     let (tab, hold) = keep_tab(store).await.unzip();
+    // Only now: the page that had the tab before may have written a journal until its lock was free.
+    let open = opening(journals(store));
     let session = SessionId { tab: tab.unwrap_or_else(|| TabId(random_u64())), open };
     // A fresh random name: nobody else asks for it before this session has it.
     let lock = lock_exclusive(&session_lock(store, session)).await.ok();
