@@ -227,6 +227,16 @@ export class Browser {
     await this.#context.setOffline(offline);
   }
 
+  /**
+   * Lets go of what earlier pages of this tab held, as time does between a person's reloads. V8 has room for about a hundred
+   * wasm memories in a process, and a worker that finds none can't make the page collect its garbage.
+   */
+  async collectGarbage(page) {
+    const session = await this.#context.newCDPSession(page);
+    await session.send("HeapProfiler.collectGarbage");
+    await session.detach();
+  }
+
   /** Kills a tab's renderer process, with everything in it; no handler of the page runs. */
   async crash(page) {
     this.expectConsole(/^crash$/);
@@ -267,8 +277,18 @@ export const withProfile = (test) => async (t) => quietly(await Browser.persiste
 
 let shared = null;
 
-/** Runs a test with a profile in memory, in a Chromium that the tests of a file share. */
+/** Whether the app under test is not a page in a browser, but a window of its own. */
+export const isDesktop = () => "E2E_DESKTOP" in process.env;
+
+/**
+ * Runs a test with a profile in memory, in a Chromium that the tests of a file share; or, where the app is a window, with
+ * one that has no data yet.
+ */
 export const withBrowser = (test) => async (t) => {
+  if (isDesktop()) {
+    const { withDesktop } = await import("./desktop.mjs");
+    return withDesktop(test)(t);
+  }
   shared ??= await chromium.launch(launchOptions());
   await quietly(await Browser.passing(shared), test, t);
 };

@@ -61,6 +61,7 @@ test("200 reloads at random moments right after a commit lose nothing", withProf
       await todo.page.reload();
       await todo.ready();
       await todo.shows();
+      await browser.collectGarbage(todo.page);
       expected = [];
     }
   }

@@ -1,4 +1,4 @@
-//! Finding Chromium and its driver, for the wasm tests and the end-to-end tests.
+//! Finding Chromium, its driver and Firefox, for the wasm tests and the end-to-end tests.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -11,6 +11,9 @@ use crate::workspace::Workspace;
 
 /// The names Chromium goes by, the likeliest first.
 const NAMES: [&str; 4] = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"];
+
+/// The names Firefox goes by, Debian's first.
+const FIREFOX_NAMES: [&str; 2] = ["firefox-esr", "firefox"];
 
 /// What Chromium must be told to run headless, as any user and without a network.
 const FLAGS: [&str; 7] = [
@@ -25,8 +28,17 @@ const FLAGS: [&str; 7] = [
 
 /// The browser: `$CHROMIUM`, or the first of the usual names on the path.
 pub(crate) fn find() -> Option<PathBuf> {
-    let named = std::env::var_os("CHROMIUM").map(PathBuf::from).filter(|path| path.exists());
-    named.or_else(|| NAMES.iter().find_map(|name| which::which(name).ok()))
+    first("CHROMIUM", &NAMES)
+}
+
+/// The other browser: `$FIREFOX`, or the first of the usual names on the path.
+pub(crate) fn find_firefox() -> Option<PathBuf> {
+    first("FIREFOX", &FIREFOX_NAMES)
+}
+
+fn first(variable: &str, names: &[&str]) -> Option<PathBuf> {
+    let named = std::env::var_os(variable).map(PathBuf::from).filter(|path| path.exists());
+    named.or_else(|| names.iter().find_map(|name| which::which(name).ok()))
 }
 
 /// Tells a cargo command how wasm-bindgen's test runner starts the browser.

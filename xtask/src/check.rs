@@ -9,10 +9,10 @@ use anyhow::{Result, bail};
 use cargo_metadata::Package;
 use clap::ValueEnum;
 
-use crate::example::Profile;
+use crate::example::{Profile, WEB};
 use crate::setup::{self, Need};
 use crate::workspace::{self, WASM, Workspace};
-use crate::{browser, e2e, hydrate, shell, sizes};
+use crate::{DIOXUS, browser, e2e, hydrate, shell, sizes};
 
 /// The seeds and steps per seed that CI simulates: 200,000 steps in all.
 const SIMULATED: (u64, u64) = (200, 1000);
@@ -42,6 +42,10 @@ pub(crate) enum Step {
     Build,
     /// The end-to-end tests in headless Chromium
     E2e,
+    /// The desktop app, driven on a virtual screen
+    Desktop,
+    /// The smoke tests in headless Firefox
+    Firefox,
 }
 
 /// How a step ended.
@@ -140,6 +144,7 @@ impl Step {
             Self::Clippy => {
                 let mut cargo = workspace.cargo();
                 cargo.args(["clippy", "--workspace", "--all-targets", "--keep-going"]);
+                cargo.arg(e2e::DESKTOP_FEATURES);
                 shell::run(cargo.args(["--", "-D", "warnings"]))
             }
             Self::ClippyWasm => clippy_wasm(workspace),
@@ -148,19 +153,24 @@ impl Step {
                 let mut cargo = workspace.cargo();
                 shell::run(
                     cargo
-                        .args(["doc", "--workspace", "--no-deps"])
+                        .args(["doc", "--workspace", "--no-deps", e2e::DESKTOP_FEATURES])
                         .env("RUSTDOCFLAGS", "-D warnings"),
                 )
             }
             Self::Tests => tests(workspace),
-            Self::Doctests => shell::run(workspace.cargo().args(["test", "--workspace", "--doc"])),
+            Self::Doctests => {
+                let mut cargo = workspace.cargo();
+                shell::run(cargo.args(["test", "--workspace", "--doc", e2e::DESKTOP_FEATURES]))
+            }
             Self::WasmTests => wasm_tests(workspace),
             Self::Sim => simulate_all(workspace),
             Self::Build => {
-                let shipped = e2e::build(workspace, Profile::Release)?;
-                sizes::run(workspace, &shipped, false)
+                let shipped = e2e::build(workspace, &e2e::APPS, Profile::Release)?;
+                shipped.iter().try_for_each(|site| sizes::run(workspace, site, false))
             }
-            Self::E2e => e2e::run(workspace, None),
+            Self::E2e => e2e::run(workspace, &e2e::APPS, None),
+            Self::Desktop => e2e::desktop(workspace, None),
+            Self::Firefox => e2e::run_firefox(workspace, &e2e::APPS),
         }
     }
 }
@@ -170,7 +180,8 @@ fn clippy_wasm(workspace: &Workspace) -> Result<()> {
     let mut cargo = workspace.cargo();
     cargo
         .args(["clippy", "--target", WASM, "--lib", "--bins", "--keep-going"])
-        .args(packages(&workspace.members_for_wasm()));
+        .args(packages(&workspace.members_for_wasm()))
+        .arg(format!("--features={DIOXUS}/{WEB},hydrate-dioxus/{WEB}"));
     shell::run(cargo.args(["--", "-D", "warnings"]))
 }
 
@@ -188,19 +199,29 @@ fn features(workspace: &Workspace) -> Result<()> {
         cargo.args(["check", "--package", binding, "--features", feature]);
         shell::run(cargo.args(target.map(|target| format!("--target={target}"))))?;
     }
-    // A program that needs a feature is not among the workspace's targets.
-    let mut cargo = workspace.cargo();
-    cargo.args(["clippy", "--package", hydrate::HYDRATED, "--features", "ssr"]);
-    shell::run(cargo.args(["--", "-D", "warnings"]))
+    // What runs with other features than the workspace's: clippy has not seen it.
+    for example in e2e::APPS.into_iter().filter_map(hydrate::beside) {
+        let mut cargo = workspace.cargo();
+        cargo.arg("clippy").args(example.server_args());
+        shell::run(cargo.args(["--", "-D", "warnings"]))?;
+    }
+    Ok(())
 }
 
 fn tests(workspace: &Workspace) -> Result<()> {
     let mut cargo = workspace.cargo();
     if shell::succeeds(workspace.cargo().args(["nextest", "--version"])) {
-        shell::run(cargo.args(["nextest", "run", "--workspace", "--no-fail-fast"]))
+        shell::run(cargo.args([
+            "nextest",
+            "run",
+            "--workspace",
+            "--no-fail-fast",
+            e2e::DESKTOP_FEATURES,
+        ]))
     } else {
         println!("cargo-nextest is not installed: using `cargo test`");
-        shell::run(cargo.args(["test", "--workspace", "--no-fail-fast", "--all-targets"]))
+        cargo.args(["test", "--workspace", "--no-fail-fast", "--all-targets"]);
+        shell::run(cargo.arg(e2e::DESKTOP_FEATURES))
     }
 }
 

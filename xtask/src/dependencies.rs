@@ -51,3 +51,9 @@ fn a_binding_reaches_the_sync_crate_through_the_engine_alone() {
     check("livestore-leptos", &["livestore-core", "leptos"], &["dioxus", "dioxus-core"]);
     check("livestore-dioxus", &["livestore-core", "dioxus"], &["leptos", "reactive_graph"]);
 }
+
+#[test]
+fn a_schema_that_two_frameworks_share_knows_neither() {
+    let bindings = ["leptos", "reactive_graph", "dioxus", "livestore-leptos", "livestore-dioxus"];
+    check("todomvc-schema", &["livestore-core"], &bindings);
+}

@@ -1,12 +1,14 @@
-//! The end-to-end tests: real Chromium, driven by `playwright-core` from node's own test runner.
+//! The end-to-end tests: real Chromium, driven by `playwright-core` from node's own test runner; real Firefox, driven by
+//! `puppeteer-core`; and the desktop app's real window on a virtual screen, driven by `xdotool`.
 //!
-//! The server runs inside this process on a free port; the tests learn everything they need from the environment:
-//! `E2E_URL` (the app as the tests need it), `E2E_SITES` (the folder of all sites, for tests that alter a copy),
-//! `E2E_SHIPPED` (the site of the app as users get it), `E2E_HYDRATE_URL` (the page that a server renders, if it is built)
-//! and `CHROMIUM`.
+//! The apps are tested one after the other with the same files. The server runs inside this process on a free port; the
+//! tests learn everything they need from the environment: `E2E_URL` (the app as the tests need it), `E2E_APP` (the name of
+//! its site), `E2E_SITES` (the folder of all sites, for tests that alter a copy), `E2E_SHIPPED` (the site of the app as
+//! users get it), `E2E_HYDRATE_URL` (the page that a server renders, if it is built), `CHROMIUM`, `FIREFOX`, and
+//! `E2E_DESKTOP` (the desktop app's program).
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, bail};
@@ -14,65 +16,150 @@ use anyhow::{Context, Result, bail};
 use crate::example::{Build, Profile};
 use crate::serve::Server;
 use crate::workspace::Workspace;
-use crate::{DEMO, browser, hydrate, shell};
+use crate::{DEMO, DIOXUS, browser, hydrate, shell};
 
-/// The site of the app that is tested, and of its next version beside it.
-const APP: &str = "e2e";
+/// The apps, each with what a person sees being the same.
+pub(crate) const APPS: [&str; 2] = [DEMO, DIOXUS];
 /// The feature that gives the tests what no user gets.
 const TESTING: &str = "testing";
 /// The feature of the app's next version: its state has another column.
 const NEXT_VERSION: &str = "extra-column";
+/// What makes the Dioxus app one for the desktop that tests can drive, as features of the workspace.
+pub(crate) const DESKTOP_FEATURES: &str =
+    "--features=todomvc-dioxus/desktop,todomvc-dioxus/testing";
 
-/// Builds what the tests use: the app as users get it, the app with what tests need, the app's next version, and the page
-/// that a server renders. Only the first is built as users get it; returns its site.
-pub(crate) fn build(workspace: &Workspace, profile: Profile) -> Result<PathBuf> {
-    let shipped = Build::new(DEMO, profile).run(workspace)?;
-    for (site, features) in sites() {
-        app(profile.for_tests(), &site, features).run(workspace)?;
+/// The files that are about a window, and those about Firefox; all others are about Chromium.
+const DESKTOP_SPECS: [&str; 2] = ["desktop.spec.mjs", "todomvc.spec.mjs"];
+const FIREFOX_SPECS: [&str; 1] = ["firefox.spec.mjs"];
+
+/// Builds what the tests use: each app as users get it, with what tests need, and its next version; and beside it the page
+/// that a server renders. Only the first is built as users get it; returns those sites.
+pub(crate) fn build(
+    workspace: &Workspace,
+    apps: &[&str],
+    profile: Profile,
+) -> Result<Vec<PathBuf>> {
+    let mut shipped = Vec::new();
+    for app in apps {
+        shipped.push(Build::new(app, profile).run(workspace)?);
+        for (site, features) in [tested(app), next(app)] {
+            variant(app, profile.for_tests(), &site, features).run(workspace)?;
+        }
+        if let Some(example) = hydrate::beside(app) {
+            example.build(workspace, profile.for_tests())?;
+        }
     }
-    hydrate::build(workspace, profile.for_tests())?;
     Ok(shipped)
 }
 
-fn sites() -> [(String, &'static [&'static str]); 2] {
-    [(APP.to_owned(), &[TESTING]), (format!("{APP}-next"), &[TESTING, NEXT_VERSION])]
+fn tested(app: &str) -> (String, &'static [&'static str]) {
+    (format!("e2e-{app}"), &[TESTING])
 }
 
-fn app(profile: Profile, site: &str, features: &[&str]) -> Build {
+fn next(app: &str) -> (String, &'static [&'static str]) {
+    (format!("e2e-{app}-next"), &[TESTING, NEXT_VERSION])
+}
+
+fn variant(app: &str, profile: Profile, site: &str, features: &[&str]) -> Build {
     let features: Vec<String> = features.iter().map(|&feature| feature.to_owned()).collect();
-    Build::new(DEMO, profile).with_features(&features).into_site(site)
+    Build::new(app, profile).with_features(&features).into_site(site)
 }
 
-/// Runs the tests whose name contains the filter, or all, against what was built.
-pub(crate) fn run(workspace: &Workspace, filter: Option<&str>) -> Result<()> {
-    let site = app(Profile::Testing, APP, &[TESTING]).run_unless(true, workspace)?;
+/// Runs the tests whose name contains the filter, or all, in Chromium, against what was built of the apps.
+pub(crate) fn run(workspace: &Workspace, apps: &[&str], filter: Option<&str>) -> Result<()> {
     let browser =
         browser::find().context("there is no Chromium: `cargo xtask setup` installs it")?;
-    let server = Server::start(workspace, &site, 0)?;
-    let rendering = hydrate::is_built(workspace).then(|| hydrate::Server::start(workspace, 0));
-    let rendering = rendering.transpose()?;
-    let mut node = Command::new("node");
-    node.args(["--test", "--test-reporter=spec", "--test-concurrency=1", "--test-timeout=600000"])
-        .args(filter.map(|text| format!("--test-name-pattern={}", as_pattern(text))))
-        .args(specs(workspace)?)
-        .current_dir(workspace.e2e())
-        .env("E2E_URL", server.url())
-        .env("E2E_SITES", workspace.sites())
-        .env("E2E_APP", APP)
-        .env("E2E_SHIPPED", DEMO)
-        .envs(rendering.as_ref().map(|server| ("E2E_HYDRATE_URL", server.url())))
-        .env("CHROMIUM", browser);
-    shell::run(&mut node)
+    let specs = specs(&workspace.e2e())?;
+    each(apps, |app| {
+        let rendering = hydrate::beside(app).filter(|example| example.is_built(workspace));
+        let rendering = rendering.map(|example| example.start(workspace, 0)).transpose()?;
+        let (server, mut node) = node(workspace, app, filter, &specs)?;
+        node.envs(rendering.as_ref().map(|server| ("E2E_HYDRATE_URL", server.url())))
+            .env("CHROMIUM", &browser);
+        let result = shell::run(&mut node);
+        drop(server);
+        result
+    })
 }
 
-fn specs(workspace: &Workspace) -> Result<Vec<String>> {
-    let folder = workspace.e2e();
+/// Runs the smoke tests in Firefox, against what was built of the apps.
+pub(crate) fn run_firefox(workspace: &Workspace, apps: &[&str]) -> Result<()> {
+    let firefox =
+        browser::find_firefox().context("there is no Firefox: `cargo xtask setup` installs it")?;
+    each(apps, |app| {
+        let (server, mut node) = node(workspace, app, None, &FIREFOX_SPECS)?;
+        let result = shell::run(node.env("FIREFOX", &firefox));
+        drop(server);
+        result
+    })
+}
+
+/// Every app is tested, even if one before it failed.
+fn each(apps: &[&str], test: impl Fn(&str) -> Result<()>) -> Result<()> {
+    let mut failed = Vec::new();
+    for app in apps {
+        println!("\n{app}");
+        if let Err(error) = test(app) {
+            println!("{error:#}");
+            failed.push(*app);
+        }
+    }
+    if failed.is_empty() { Ok(()) } else { bail!("failed: {}", failed.join(", ")) }
+}
+
+/// Node's test runner, with a server that lives as long as the caller keeps it.
+fn node(
+    workspace: &Workspace,
+    app: &str,
+    filter: Option<&str>,
+    specs: &[impl AsRef<str>],
+) -> Result<(Server, Command)> {
+    let (site, features) = tested(app);
+    let folder = variant(app, Profile::Testing, &site, features).run_unless(true, workspace)?;
+    let server = Server::start(workspace, &folder, 0)?;
+    let mut node = node_tests(Command::new("node"), workspace, filter, specs);
+    node.env("E2E_URL", server.url())
+        .env("E2E_SITES", workspace.sites())
+        .env("E2E_APP", site)
+        .env("E2E_SHIPPED", app);
+    Ok((server, node))
+}
+
+fn node_tests(
+    mut node: Command,
+    workspace: &Workspace,
+    filter: Option<&str>,
+    specs: &[impl AsRef<str>],
+) -> Command {
+    node.args(["--test", "--test-reporter=spec", "--test-concurrency=1", "--test-timeout=600000"])
+        .args(filter.map(|text| format!("--test-name-pattern={}", as_pattern(text))))
+        .args(specs.iter().map(AsRef::as_ref))
+        .current_dir(workspace.e2e());
+    node
+}
+
+/// Builds the desktop app and runs its tests on a virtual screen.
+///
+/// The features of the whole workspace are in force, so that the build shares its dependencies with the other tests'.
+pub(crate) fn desktop(workspace: &Workspace, filter: Option<&str>) -> Result<()> {
+    let mut cargo = workspace.cargo();
+    shell::run(cargo.args(["build", "--workspace", "--bin", DIOXUS, DESKTOP_FEATURES]))?;
+    let program = workspace.program(DIOXUS);
+    let mut screen = Command::new("xvfb-run");
+    screen.args(["--auto-servernum", "--server-args=-screen 0 1280x1024x24", "node"]);
+    let mut tests = node_tests(screen, workspace, filter, &DESKTOP_SPECS);
+    shell::run(tests.env("E2E_DESKTOP", program))
+}
+
+/// The files about Chromium, in name order.
+fn specs(folder: &Path) -> Result<Vec<String>> {
+    let elsewhere = |name: &str| name == DESKTOP_SPECS[0] || FIREFOX_SPECS.contains(&name);
     let mut specs = Vec::new();
     for entry in
-        fs::read_dir(&folder).with_context(|| format!("could not read {}", folder.display()))?
+        fs::read_dir(folder).with_context(|| format!("could not read {}", folder.display()))?
     {
         let name = entry?.file_name().to_string_lossy().into_owned();
-        if name.ends_with(".spec.mjs") {
+        if name.ends_with(".spec.mjs") && !elsewhere(&name) {
             specs.push(name);
         }
     }

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
-use cargo_metadata::{Artifact, Message};
+use cargo_metadata::{Artifact, Message, Package};
 
 use crate::workspace::{WASM, Workspace};
 use crate::{bindgen, page, shell};
@@ -26,6 +26,9 @@ const WASM_FEATURES: [&str; 7] = [
     "--enable-reference-types",
     "--enable-sign-ext",
 ];
+
+/// By Dioxus's convention, the feature with which an example that can run elsewhere runs in a browser.
+pub(crate) const WEB: &str = "web";
 
 /// How much work goes into the output.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -127,6 +130,12 @@ impl Build {
         workspace.root().join("examples").join(&self.example)
     }
 
+    /// Those that were asked for, and `web` if the example runs elsewhere, too.
+    fn all_features(&self, package: &Package) -> Vec<String> {
+        let own = package.features.contains_key(WEB).then(|| WEB.to_owned());
+        own.into_iter().chain(self.features.iter().cloned()).collect()
+    }
+
     /// Runs cargo, and returns the wasm file it made.
     fn compile(&self, workspace: &Workspace) -> Result<PathBuf> {
         let package = workspace.member(&self.example)?;
@@ -134,10 +143,7 @@ impl Build {
         command
             .args(["build", "--message-format=json-render-diagnostics", "--target", WASM])
             .args(["--package", package.name.as_str(), "--profile", self.profile.name()])
-            .args(
-                (!self.features.is_empty())
-                    .then(|| format!("--features={}", self.features.join(","))),
-            )
+            .args(feature_argument(&self.all_features(package)))
             .stdout(Stdio::piped());
         let line = shell::line_of(&command);
         println!("$ {line}");
@@ -157,6 +163,10 @@ impl Build {
         }
         wasm.with_context(|| format!("`{line}` made no wasm: is `{}` a program?", self.example))
     }
+}
+
+fn feature_argument(features: &[String]) -> Option<String> {
+    (!features.is_empty()).then(|| format!("--features={}", features.join(",")))
 }
 
 fn wasm_of(artifact: &Artifact) -> Option<PathBuf> {

@@ -1,12 +1,14 @@
-//! The example whose page a server renders: its module for the browser, its server, and the server running.
+//! The examples whose page a server renders: their modules for the browser, their servers, and a server running.
 //!
-//! Does what cargo-leptos does with the example's `[package.metadata.leptos]`, without needing it: the module goes to
-//! `target/site/<example>/pkg`, the server learns the rest from the same environment variables. The two are built by
-//! two calls of cargo, so that Leptos's features `hydrate` and `ssr` never meet in one build.
+//! Does what cargo-leptos does with the example's `[package.metadata.leptos]`, and dx with its features `web` and
+//! `server`, without needing either; the servers learn where the module lies from the same environment variables. Module
+//! and server are built by two calls of cargo, so that the features of the two never meet in one build.
 
-use std::io::{BufRead, BufReader};
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::PathBuf;
+use std::process::{Child, Command};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
@@ -14,19 +16,105 @@ use crate::example::{Build, Profile};
 use crate::shell;
 use crate::workspace::Workspace;
 
-/// The example.
-pub(crate) const HYDRATED: &str = "hydrate-leptos";
+/// How long a server may take to listen.
+const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Where the module lies in the site.
-const PKG: &str = "pkg";
+/// One of these examples.
+pub(crate) struct Hydrated {
+    name: &'static str,
+    client: &'static str,
+    /// The feature that makes it a server.
+    pub(crate) server: &'static str,
+    /// Where the module lies in the site, if the page comes from the server alone.
+    pkg: Option<&'static str>,
+}
 
-/// Builds the module and the server.
-pub(crate) fn build(workspace: &Workspace, profile: Profile) -> Result<()> {
-    let client = Build::new(HYDRATED, profile).with_features(&["hydrate".to_owned()]);
-    client.run_without_page(workspace, PKG)?;
-    let mut cargo = workspace.cargo();
-    // For this machine and for tests: quick to build is good enough.
-    shell::run(cargo.args(["build", "--package", HYDRATED, "--bin", HYDRATED, "--features", "ssr"]))
+/// On Leptos, and on Dioxus.
+const EXAMPLES: [Hydrated; 2] = [
+    Hydrated { name: "hydrate-leptos", client: "hydrate", server: "ssr", pkg: Some("pkg") },
+    Hydrated { name: "hydrate-dioxus", client: "web", server: "server", pkg: None },
+];
+
+/// The example of that name, if it is one of these.
+pub(crate) fn find(name: &str) -> Option<&'static Hydrated> {
+    EXAMPLES.iter().find(|example| example.name == name)
+}
+
+/// The example on the same framework as an app: `todomvc-leptos` has `hydrate-leptos`.
+pub(crate) fn beside(app: &str) -> Option<&'static Hydrated> {
+    let (_, framework) = app.rsplit_once('-')?;
+    find(&format!("hydrate-{framework}"))
+}
+
+impl Hydrated {
+    /// Builds the module and the server.
+    pub(crate) fn build(&self, workspace: &Workspace, profile: Profile) -> Result<()> {
+        let client = Build::new(self.name, profile).with_features(&[self.client.to_owned()]);
+        match self.pkg {
+            Some(pkg) => client.run_without_page(workspace, pkg)?,
+            None => client.run(workspace)?,
+        };
+        // For this machine and for tests: quick to build is good enough.
+        shell::run(workspace.cargo().args(["build", "--bin", self.name]).args(self.server_args()))
+    }
+
+    /// What makes cargo take the server, and only it.
+    pub(crate) fn server_args(&self) -> [&str; 4] {
+        ["--package", self.name, "--features", self.server]
+    }
+
+    /// Whether an earlier build left what the server needs.
+    pub(crate) fn is_built(&self, workspace: &Workspace) -> bool {
+        let site = self.site(workspace);
+        let module = self.pkg.map_or_else(|| site.join("index.html"), |pkg| site.join(pkg));
+        workspace.program(self.name).exists() && module.exists()
+    }
+
+    /// Starts what was built; port 0 picks a free one.
+    pub(crate) fn start(&self, workspace: &Workspace, port: u16) -> Result<Server> {
+        let address = free(port)?;
+        let program = workspace.program(self.name);
+        let mut command = Command::new(&program);
+        match self.pkg {
+            Some(pkg) => command
+                .env("LEPTOS_OUTPUT_NAME", self.name)
+                .env("LEPTOS_SITE_ROOT", self.site(workspace))
+                .env("LEPTOS_SITE_PKG_DIR", pkg)
+                .env("LEPTOS_SITE_ADDR", address.to_string()),
+            None => command
+                .env("DIOXUS_PUBLIC_PATH", self.site(workspace))
+                .env("IP", address.ip().to_string())
+                .env("PORT", address.port().to_string()),
+        };
+        let process =
+            command.spawn().with_context(|| format!("could not start {}", program.display()))?;
+        let mut server = Server { process, url: format!("http://{address}/") };
+        server.wait_until_it_listens(address)?;
+        Ok(server)
+    }
+
+    /// Serves until Ctrl-C.
+    pub(crate) fn serve(&self, workspace: &Workspace, port: u16) -> Result<()> {
+        if !self.is_built(workspace) {
+            bail!("there is no build: run `cargo xtask build {}`", self.name);
+        }
+        let mut server = self.start(workspace, port)?;
+        println!("\nserving {}\n\n    {}\n\nCtrl-C ends it", self.name, server.url());
+        let status = server.process.wait()?;
+        bail!("the server ended ({status})")
+    }
+
+    fn site(&self, workspace: &Workspace) -> PathBuf {
+        workspace.sites().join(self.name)
+    }
+}
+
+/// The address with that port on this machine; with port 0, one that was free a moment ago.
+fn free(port: u16) -> Result<SocketAddr> {
+    let address = SocketAddr::from(([127, 0, 0, 1], port));
+    let listener =
+        TcpListener::bind(address).with_context(|| format!("could not listen on {address}"))?;
+    Ok(listener.local_addr()?)
 }
 
 /// A server that runs until it is dropped.
@@ -36,31 +124,23 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// Starts what was built; port 0 picks a free one.
-    pub(crate) fn start(workspace: &Workspace, port: u16) -> Result<Self> {
-        let program = program(workspace);
-        let mut process = Command::new(&program)
-            .env("LEPTOS_OUTPUT_NAME", HYDRATED)
-            .env("LEPTOS_SITE_ROOT", site(workspace))
-            .env("LEPTOS_SITE_PKG_DIR", PKG)
-            .env("LEPTOS_SITE_ADDR", format!("127.0.0.1:{port}"))
-            .stdout(Stdio::piped())
-            .spawn()
-            .with_context(|| format!("could not start {}", program.display()))?;
-        let output = process.stdout.take().context("BUG: the server's output was not piped")?;
-        let mut url = String::new();
-        BufReader::new(output).read_line(&mut url)?;
-        let url = url.trim().to_owned();
-        if url.is_empty() {
-            let status = process.wait()?;
-            bail!("{} ended before it served ({status})", program.display());
-        }
-        Ok(Self { process, url })
-    }
-
     /// The page's address.
     pub(crate) fn url(&self) -> &str {
         &self.url
+    }
+
+    fn wait_until_it_listens(&mut self, address: SocketAddr) -> Result<()> {
+        let end = Instant::now() + PATIENCE;
+        while TcpStream::connect(address).is_err() {
+            if let Some(status) = self.process.try_wait()? {
+                bail!("the server ended before it listened ({status})");
+            }
+            if Instant::now() > end {
+                bail!("the server does not listen on {address}");
+            }
+            sleep(Duration::from_millis(50));
+        }
+        Ok(())
     }
 }
 
@@ -70,29 +150,4 @@ impl Drop for Server {
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
-}
-
-/// Whether an earlier build left what the server needs.
-pub(crate) fn is_built(workspace: &Workspace) -> bool {
-    program(workspace).exists() && site(workspace).join(PKG).exists()
-}
-
-/// Serves until Ctrl-C.
-pub(crate) fn serve(workspace: &Workspace, port: u16) -> Result<()> {
-    if !is_built(workspace) {
-        bail!("there is no build: run `cargo xtask build {HYDRATED}`");
-    }
-    let mut server = Server::start(workspace, port)?;
-    println!("\nserving {HYDRATED}\n\n    {}\n\nCtrl-C ends it", server.url());
-    let status = server.process.wait()?;
-    bail!("the server ended ({status})")
-}
-
-fn site(workspace: &Workspace) -> PathBuf {
-    workspace.sites().join(HYDRATED)
-}
-
-fn program(workspace: &Workspace) -> PathBuf {
-    let name = format!("{HYDRATED}{}", std::env::consts::EXE_SUFFIX);
-    Path::new(workspace.target()).join("debug").join(name)
 }

@@ -38,8 +38,10 @@ use crate::example::{Build, Profile};
 use crate::setup::Need;
 use crate::workspace::Workspace;
 
-/// The example that `demo`, `e2e` and `sizes` are about.
+/// The example that `demo` and `sizes` are about, unless told otherwise.
 const DEMO: &str = "todomvc-leptos";
+/// The same app on Dioxus.
+const DIOXUS: &str = "todomvc-dioxus";
 
 #[derive(Parser)]
 #[command(
@@ -55,9 +57,16 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     /// Install what building and testing need, and say what is done; what is there already is skipped
-    Setup,
+    Setup {
+        /// Only what a desktop app needs, to be built and to be tested
+        #[arg(long)]
+        desktop: bool,
+    },
     /// Set up, build TodoMVC and serve it on 127.0.0.1:8080
     Demo {
+        /// The one on Dioxus, instead of the one on Leptos
+        #[arg(long)]
+        dioxus: bool,
         /// The port to listen on; 0 picks a free one
         #[arg(long, default_value_t = 8080)]
         port: u16,
@@ -91,12 +100,26 @@ enum Command {
     E2e {
         /// Run only the tests whose name contains this text
         filter: Option<String>,
+        /// Test only this app
+        #[arg(long, value_parser = e2e::APPS)]
+        app: Option<String>,
         /// Build for development instead of release
         #[arg(long)]
         dev: bool,
         /// Test what an earlier build left in target/site
         #[arg(long)]
         no_build: bool,
+    },
+    /// Run the smoke tests in headless Firefox, against what an earlier build left in target/site
+    Firefox {
+        /// Test only this app
+        #[arg(long, value_parser = e2e::APPS)]
+        app: Option<String>,
+    },
+    /// Build the desktop app and run its end-to-end tests on a virtual screen
+    Desktop {
+        /// Run only the tests whose name contains this text
+        filter: Option<String>,
     },
     /// Run the simulator of livestore-sync
     Sim {
@@ -148,6 +171,28 @@ impl BuildArgs {
     }
 }
 
+fn build_example(workspace: &Workspace, args: &BuildArgs) -> Result<()> {
+    match hydrate::find(&args.example) {
+        Some(example) => example.build(workspace, Profile::from_dev_flag(args.dev)),
+        None => args.build().run(workspace).map(drop),
+    }
+}
+
+fn serve_example(workspace: &Workspace, args: &BuildArgs, port: u16, no_build: bool) -> Result<()> {
+    if !no_build {
+        build_example(workspace, args)?;
+    }
+    match hydrate::find(&args.example) {
+        Some(example) => example.serve(workspace, port),
+        None => serve::run(workspace, &args.build().run_unless(true, workspace)?, port),
+    }
+}
+
+/// The app that was named, or all.
+fn apps(named: Option<&str>) -> Vec<&str> {
+    named.map_or_else(|| e2e::APPS.to_vec(), |app| vec![app])
+}
+
 fn main() -> ExitCode {
     match run(Cli::parse().command) {
         Ok(()) => ExitCode::SUCCESS,
@@ -164,33 +209,29 @@ fn run(command: Command) -> Result<()> {
     }
     let workspace = Workspace::load()?;
     match command {
-        Command::Setup => setup::run(&workspace, Need::Everything),
-        Command::Demo { port } => {
+        Command::Setup { desktop } => {
+            setup::run(&workspace, if desktop { Need::Desktop } else { Need::Everything })
+        }
+        Command::Demo { dioxus, port } => {
             setup::run(&workspace, Need::Demo)?;
-            let site = Build::new(DEMO, Profile::Release).run(&workspace)?;
+            let example = if dioxus { DIOXUS } else { DEMO };
+            let site = Build::new(example, Profile::Release).run(&workspace)?;
             serve::run(&workspace, &site, port)
         }
         Command::Test { steps, skip } => check::run(&workspace, &steps, &skip),
-        Command::Build { build } if build.example == hydrate::HYDRATED => {
-            hydrate::build(&workspace, Profile::from_dev_flag(build.dev))
-        }
-        Command::Build { build } => build.build().run(&workspace).map(drop),
-        Command::Serve { build, port, no_build } if build.example == hydrate::HYDRATED => {
-            if !no_build {
-                hydrate::build(&workspace, Profile::from_dev_flag(build.dev))?;
-            }
-            hydrate::serve(&workspace, port)
-        }
+        Command::Build { build } => build_example(&workspace, &build),
         Command::Serve { build, port, no_build } => {
-            let site = build.build().run_unless(no_build, &workspace)?;
-            serve::run(&workspace, &site, port)
+            serve_example(&workspace, &build, port, no_build)
         }
-        Command::E2e { filter, dev, no_build } => {
+        Command::E2e { filter, app, dev, no_build } => {
+            let apps = apps(app.as_deref());
             if !no_build {
-                e2e::build(&workspace, Profile::from_dev_flag(dev))?;
+                e2e::build(&workspace, &apps, Profile::from_dev_flag(dev))?;
             }
-            e2e::run(&workspace, filter.as_deref())
+            e2e::run(&workspace, &apps, filter.as_deref())
         }
+        Command::Firefox { app } => e2e::run_firefox(&workspace, &apps(app.as_deref())),
+        Command::Desktop { filter } => e2e::desktop(&workspace, filter.as_deref()),
         Command::Sim { seed, steps, more } => check::simulate(&workspace, seed, steps, &more),
         Command::Sizes { build, no_build, write } => {
             let site = build.build().run_unless(no_build, &workspace)?;

@@ -15,10 +15,18 @@ use crate::{bindgen, browser};
 /// How much to set up.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Need {
-    /// What building an example takes.
+    /// What building an example for the browser takes.
     Demo,
+    /// What building and testing an app for the desktop take.
+    Desktop,
     /// What building and every test take.
     Everything,
+}
+
+impl Need {
+    fn includes(self, part: Self) -> bool {
+        self == part || self == Self::Everything
+    }
 }
 
 /// A program that has to be on the path, and the Debian package that brings it.
@@ -26,35 +34,87 @@ struct Program {
     what_for: &'static str,
     package: &'static str,
     found: fn() -> bool,
-    need: Need,
+    needs: &'static [Need],
 }
 
-const PROGRAMS: [Program; 4] = [
+const PROGRAMS: [Program; 11] = [
     Program {
         what_for: "clang and libclang: SQLite for the browser, and rusqlite's bindings natively",
         package: "clang",
         found: || which::which("clang").is_ok(),
-        need: Need::Demo,
+        needs: &[Need::Demo, Need::Desktop],
     },
     Program {
         what_for: "Chromium: tests in a browser",
         package: "chromium",
         found: || browser::find().is_some(),
-        need: Need::Everything,
+        needs: &[Need::Everything],
     },
     Program {
         what_for: "ChromeDriver: wasm tests in a browser",
         package: "chromium-driver",
         found: || which::which("chromedriver").is_ok(),
-        need: Need::Everything,
+        needs: &[Need::Everything],
     },
     Program {
         what_for: "node and npm: end-to-end tests, wasm tests, wasm-opt",
         package: "npm",
         found: || which::which("node").is_ok() && which::which("npm").is_ok(),
-        need: Need::Everything,
+        needs: &[Need::Desktop],
+    },
+    Program {
+        what_for: "Firefox: smoke tests in a second browser",
+        package: "firefox-esr",
+        found: || browser::find_firefox().is_some(),
+        needs: &[Need::Everything],
+    },
+    Program {
+        what_for: "pkg-config: finding the next one",
+        package: "pkg-config",
+        found: || !on_linux() || which::which("pkg-config").is_ok(),
+        needs: &[Need::Desktop],
+    },
+    Program {
+        what_for: "WebKitGTK: the desktop app's window",
+        package: "libwebkit2gtk-4.1-dev",
+        found: || !on_linux() || has_library("webkit2gtk-4.1"),
+        needs: &[Need::Desktop],
+    },
+    Program {
+        what_for: "libxdo: keyboard shortcuts of the desktop app's menus",
+        package: "libxdo-dev",
+        // It brings nothing for pkg-config.
+        found: || !on_linux() || Path::new("/usr/include/xdo.h").exists(),
+        needs: &[Need::Desktop],
+    },
+    Program {
+        what_for: "Xvfb: a virtual screen for tests of the desktop app",
+        package: "xvfb",
+        found: || !on_linux() || which::which("xvfb-run").is_ok(),
+        needs: &[Need::Desktop],
+    },
+    Program {
+        what_for: "xdotool: a mouse and a keyboard for those tests",
+        package: "xdotool",
+        found: || !on_linux() || which::which("xdotool").is_ok(),
+        needs: &[Need::Desktop],
+    },
+    Program {
+        what_for: "ImageMagick: pictures of that screen",
+        package: "imagemagick",
+        found: || !on_linux() || which::which("import").is_ok(),
+        needs: &[Need::Desktop],
     },
 ];
+
+/// Elsewhere the system brings what a window needs, and nothing of it can be tested on a virtual screen.
+fn on_linux() -> bool {
+    std::env::consts::OS == "linux"
+}
+
+fn has_library(name: &str) -> bool {
+    shell::succeeds(Command::new("pkg-config").args(["--exists", name]))
+}
 
 /// Installs what is missing.
 pub(crate) fn run(workspace: &Workspace, need: Need) -> Result<()> {
@@ -68,7 +128,9 @@ pub(crate) fn run(workspace: &Workspace, need: Need) -> Result<()> {
         component(workspace, "rustfmt", "fmt")?;
         component(workspace, "clippy", "clippy")?;
     }
-    wasm_target()?;
+    if need != Need::Desktop {
+        wasm_target()?;
+    }
     programs(need)?;
     npm_packages(&workspace.e2e(), need)
 }
@@ -109,7 +171,7 @@ fn wasm_target() -> Result<()> {
 fn programs(need: Need) -> Result<()> {
     let mut missing = Vec::new();
     for program in
-        PROGRAMS.iter().filter(|program| program.need == Need::Demo || need == Need::Everything)
+        PROGRAMS.iter().filter(|program| program.needs.iter().any(|part| need.includes(*part)))
     {
         if (program.found)() {
             there(program.what_for);
@@ -157,7 +219,7 @@ fn apt_get() -> Command {
 /// `npm ci` where the packages are missing or older than the lock file. For a demo they only bring `wasm-opt`, so there
 /// a missing npm is no error.
 fn npm_packages(folder: &Path, need: Need) -> Result<()> {
-    let what = "npm packages of e2e/: playwright-core, binaryen (wasm-opt)";
+    let what = "npm packages of e2e/: playwright-core, puppeteer-core, binaryen (wasm-opt)";
     if is_newer(&folder.join("node_modules/.package-lock.json"), &folder.join("package-lock.json"))
     {
         there(what);

@@ -10,9 +10,10 @@ use flate2::write::GzEncoder;
 
 use crate::workspace::Workspace;
 
-/// The README's table lies between these.
-const BEGIN: &str = "<!-- sizes: begin -->";
-const END: &str = "<!-- sizes: end -->";
+/// The README's table of a site lies between these two lines.
+fn markers(site: &str) -> [String; 2] {
+    ["begin", "end"].map(|end| format!("<!-- sizes of {site}: {end} -->"))
+}
 
 /// Bytes to download, by encoding.
 #[derive(Clone, Copy, Default)]
@@ -30,8 +31,9 @@ pub(crate) fn run(workspace: &Workspace, site: &Path, write: bool) -> Result<()>
         let readme = workspace.root().join("README.md");
         let text = fs::read_to_string(&readme)
             .with_context(|| format!("could not read {}", readme.display()))?;
-        let text =
-            between_markers(&text, &table).with_context(|| format!("in {}", readme.display()))?;
+        let name = site.file_name().unwrap_or_default().to_string_lossy();
+        let text = between_markers(&text, &markers(&name), &table)
+            .with_context(|| format!("in {}", readme.display()))?;
         fs::write(&readme, text)
             .with_context(|| format!("could not write {}", readme.display()))?;
     }
@@ -106,11 +108,11 @@ fn kilobytes(bytes: usize) -> String {
 }
 
 /// The text with everything between the markers replaced.
-fn between_markers(text: &str, table: &str) -> Result<String> {
-    let missing = || format!("there are no lines `{BEGIN}` and `{END}`");
-    let (before, rest) = text.split_once(BEGIN).with_context(missing)?;
-    let (_, after) = rest.split_once(END).with_context(missing)?;
-    Ok(format!("{before}{BEGIN}\n{table}\n{END}{after}"))
+fn between_markers(text: &str, [begin, end]: &[String; 2], table: &str) -> Result<String> {
+    let missing = || format!("there are no lines `{begin}` and `{end}`");
+    let (before, rest) = text.split_once(begin).with_context(missing)?;
+    let (_, after) = rest.split_once(end).with_context(missing)?;
+    Ok(format!("{before}{begin}\n{table}\n{end}{after}"))
 }
 
 #[cfg(test)]
@@ -132,13 +134,16 @@ mod tests {
 
     #[test]
     fn the_table_replaces_what_is_between_the_markers() {
-        let text = format!("a\n{BEGIN}\nold\n{END}\nb");
+        let (ours, theirs) = (markers("app"), markers("other"));
+        let page = |[begin, end]: &[String; 2], table| format!("a\n{begin}\n{table}\n{end}\nb\n");
+        let text = page(&theirs, "old") + &page(&ours, "old");
         assert_eq!(
-            between_markers(&text, "new").expect("markers"),
-            format!("a\n{BEGIN}\nnew\n{END}\nb")
+            between_markers(&text, &ours, "new").expect("markers"),
+            page(&theirs, "old") + &page(&ours, "new")
         );
-        assert!(between_markers("nothing", "new").is_err());
-        assert!(between_markers(BEGIN, "new").is_err());
+        assert!(between_markers("nothing", &ours, "new").is_err());
+        assert!(between_markers(&ours[0], &ours, "new").is_err());
+        assert!(between_markers(&page(&theirs, "old"), &ours, "new").is_err());
     }
 
     #[test]

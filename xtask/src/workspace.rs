@@ -41,6 +41,11 @@ impl Workspace {
         self.metadata.target_directory.as_std_path()
     }
 
+    /// Where cargo puts a program of this machine's target, built for development.
+    pub(crate) fn program(&self, name: &str) -> PathBuf {
+        self.target().join("debug").join(format!("{name}{}", std::env::consts::EXE_SUFFIX))
+    }
+
     /// Where the built examples lie, one folder each.
     pub(crate) fn sites(&self) -> PathBuf {
         self.target().join("site")
