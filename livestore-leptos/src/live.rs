@@ -226,7 +226,7 @@ impl<T: PartialEq + Send + Sync + 'static> ArcLive<T> {
                 let (followed, triggers) = (followed.clone(), triggers.clone());
                 move |_| {
                     followed.track();
-                    triggers.track();
+                    triggers.changed.track();
                     triggers.track_stale();
                     followed.with_untracked(|followed| Shown::of(followed.live()))
                 }
@@ -258,12 +258,15 @@ impl<T: Send + Sync + 'static> ArcLive<T> {
 #[derive(Clone)]
 pub(crate) struct Triggers {
     changed: ArcTrigger,
+    /// Fires after `changed`, for readers of the value. They also hear through a memo that follows `changed`, and the
+    /// last word has to be that they are dirty: an `ImmediateEffect` that is to be checked forgets that it was dirty.
+    told: ArcTrigger,
     stale: ArcTrigger,
 }
 
 impl Triggers {
     pub(crate) fn new() -> Self {
-        Self { changed: ArcTrigger::new(), stale: ArcTrigger::new() }
+        Self { changed: ArcTrigger::new(), told: ArcTrigger::new(), stale: ArcTrigger::new() }
     }
 
     /// Passes on what happens to `live`, and shows its errors.
@@ -282,7 +285,7 @@ impl Triggers {
             }
         };
         show_error();
-        let Self { changed, stale } = self.clone();
+        let (changed, stale) = (self.clone(), self.stale.clone());
         let changes = live.on_change(move || {
             show_error();
             changed.notify();
@@ -292,7 +295,7 @@ impl Triggers {
 
     /// Makes the current observer follow the value, as the engine tells it.
     pub(crate) fn track(&self) {
-        self.changed.track();
+        self.told.track();
     }
 
     /// Makes the current observer hear, inside a batch, that the value may be another one.
@@ -303,5 +306,6 @@ impl Triggers {
     /// Tells observers to look again.
     pub(crate) fn notify(&self) {
         self.changed.notify();
+        self.told.notify();
     }
 }

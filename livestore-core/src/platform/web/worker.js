@@ -21,7 +21,8 @@ self.addEventListener("message", async ({ data }) => {
     if (self.livestoreLeader) glue.livestore_worker_entry?.();
     if (self.livestoreLeader) throw new Error("neither `main` calls `launch` nor is there a `worker_entry!`");
   } catch (error) {
-    tell("failed", error);
+    // Without memory for the module now, it may have some soon: that of pages that are gone is freed late.
+    tell(traps.includes(error?.name) ? "crashed" : "failed", error);
     self.close();
   }
 }, { once: true });
