@@ -15,6 +15,9 @@ fn markers(site: &str) -> [String; 2] {
     ["begin", "end"].map(|end| format!("<!-- sizes of {site}: {end} -->"))
 }
 
+/// Where wasm-bindgen puts the JavaScript that crates bring along: many small files, one row.
+const SNIPPETS: &str = "snippets";
+
 /// Bytes to download, by encoding.
 #[derive(Clone, Copy, Default)]
 struct Size {
@@ -43,11 +46,18 @@ pub(crate) fn run(workspace: &Workspace, site: &Path, write: bool) -> Result<()>
 fn table(site: &Path) -> Result<String> {
     let mut lines =
         vec!["| file | raw | gzip -9 | brotli -11 |".to_owned(), "|---|--:|--:|--:|".to_owned()];
-    let mut total = Size::default();
+    let (mut total, mut snippets) = (Size::default(), Size::default());
     for file in shipped(site)? {
         let size = Size::of(&fs::read(&file)?)?;
         total = total.plus(size);
-        lines.push(size.row(&file.file_name().unwrap_or_default().to_string_lossy()));
+        if file.starts_with(site.join(SNIPPETS)) {
+            snippets = snippets.plus(size);
+        } else {
+            lines.push(size.row(&file.file_name().unwrap_or_default().to_string_lossy()));
+        }
+    }
+    if snippets.raw > 0 {
+        lines.push(snippets.row(SNIPPETS));
     }
     lines.push(total.row("together"));
     Ok(lines.join("\n"))
@@ -152,9 +162,16 @@ mod tests {
         fs::write(site.path().join("a.js"), "x".repeat(1000)).expect("a file");
         fs::write(site.path().join("b_bg.wasm"), "y".repeat(2000)).expect("a file");
         fs::write(site.path().join("style.css"), "z".repeat(4000)).expect("a file");
+        for folder in ["snippets/one", "snippets/two"] {
+            fs::create_dir_all(site.path().join(folder)).expect("a folder");
+            fs::write(site.path().join(folder).join("inline0.js"), "i".repeat(500))
+                .expect("a file");
+        }
         let table = table(site.path()).expect("a table");
         assert!(table.contains("| a.js | 1.0 kB | 0.0 kB | 0.0 kB |"), "{table}");
-        assert!(table.contains("| together | 3.0 kB |"), "{table}");
+        assert!(table.contains("| snippets | 1.0 kB |"), "{table}");
+        assert!(!table.contains("inline0.js"), "{table}");
+        assert!(table.contains("| together | 4.0 kB |"), "{table}");
         assert!(!table.contains("style.css"), "{table}");
     }
 }
