@@ -11,6 +11,10 @@ pub struct Counts {
     pub refused: u64,
     /// Merges that rolled something back.
     pub rebases: u64,
+    /// Roll-backs of a leader's log.
+    pub leader_rebases: u64,
+    /// Backends that were taken for what they had been before they lost something.
+    pub mistaken: u64,
     /// Snapshots loaded.
     pub loads: u64,
     /// Sessions that folded the log from its start.
@@ -30,6 +34,8 @@ impl Counts {
         self.commits += other.commits;
         self.refused += other.refused;
         self.rebases += other.rebases;
+        self.leader_rebases += other.leader_rebases;
+        self.mistaken += other.mistaken;
         self.loads += other.loads;
         self.resets += other.resets;
         self.adoptions += other.adoptions;

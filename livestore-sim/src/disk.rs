@@ -4,7 +4,8 @@
 use std::{collections::BTreeMap, convert::Infallible, sync::Arc};
 
 use livestore_sync::{
-    Commit, Document, DocumentKey, Head, Lane, LeaderStorage, PerLane, Refused, SessionId,
+    BackendId, BackendStart, Commit, Document, DocumentKey, EventId, Head, Lane, LeaderStorage,
+    OnBackendChanged, PerLane, Refused, SessionId,
 };
 
 use crate::{
@@ -21,9 +22,26 @@ pub struct Row {
     pub commit: Commit,
 }
 
+/// The backend's side of a transaction.
+#[derive(Clone, Debug, Default)]
+pub struct Merged {
+    /// What follows here in the synced lane goes.
+    pub parent: Head,
+    /// How far the lane is confirmed afterwards.
+    pub confirmed: u64,
+    /// The backend's name.
+    pub backend: Option<BackendId>,
+    /// How often the log was rolled back.
+    pub epoch: u64,
+    /// Events that leave the quarantine.
+    pub arrived: Vec<EventId>,
+}
+
 /// What one transaction of the log writes.
 #[derive(Clone, Debug, Default)]
 pub struct Transaction {
+    /// What a merge does before anything is appended.
+    pub merged: Option<Merged>,
     /// Appended commits.
     pub rows: Vec<Row>,
     /// Last `n` of their authors.
@@ -49,19 +67,72 @@ pub struct Log {
     pub quarantine: Vec<(Commit, Arc<str>)>,
     /// The last leader's term.
     pub term: u64,
+    /// How often the log was rolled back.
+    pub epoch: u64,
+    /// How often something has left the quarantine.
+    pub released: u64,
+    /// How far the synced lane is confirmed.
+    pub confirmed: u64,
+    /// The backend that confirmed it.
+    pub backend: Option<BackendId>,
 }
 
 impl Log {
     fn take(&mut self, transaction: &Transaction) {
+        if let Some(merged) = &transaction.merged {
+            self.take_merged(merged);
+        }
         for row in &transaction.rows {
             self.lanes[row.commit.lane()].push(row.clone());
         }
-        self.last.extend(transaction.last.iter().copied());
+        for (author, n) in &transaction.last {
+            let last = self.last.entry(*author).or_default();
+            *last = (*last).max(*n);
+        }
         for document in &transaction.documents {
             self.documents.insert(document.key.clone(), document.json.clone());
         }
         self.quarantine.extend(transaction.quarantine.iter().cloned());
         self.term = transaction.term.unwrap_or(self.term);
+    }
+
+    fn take_merged(&mut self, merged: &Merged) {
+        let rows = &mut self.lanes.synced;
+        rows.truncate(rows.partition_point(|row| row.head.number <= merged.parent.number));
+        self.confirmed = merged.confirmed;
+        self.backend.clone_from(&merged.backend);
+        self.epoch = merged.epoch;
+        if merged.arrived.is_empty() {
+            return;
+        }
+        for (commit, reason) in std::mem::take(&mut self.quarantine) {
+            let events = commit.events();
+            if !events.iter().any(|event| merged.arrived.contains(&event.id)) {
+                self.quarantine.push((commit, reason));
+                continue;
+            }
+            self.released += 1;
+            // Of a commit that a peer has taken in pieces some may arrive.
+            for event in events.iter().filter(|event| !merged.arrived.contains(&event.id)) {
+                let piece = Commit::single(commit.lane(), event.clone());
+                self.quarantine.push((piece, Arc::clone(&reason)));
+            }
+        }
+    }
+
+    /// What a leader with a backend starts with.
+    pub fn start(&self, on_changed: OnBackendChanged, seed: u64) -> BackendStart {
+        let rows = &self.lanes.synced;
+        let pending = rows.partition_point(|row| row.head.number <= self.confirmed);
+        let last = pending.checked_sub(1).map(|at| &rows[at]);
+        BackendStart {
+            on_changed,
+            seed,
+            backend: self.backend.clone(),
+            confirmed: last.map_or(Head::ZERO, |row| row.head),
+            anchor: last.and_then(|row| row.commit.events().last()).cloned(),
+            pending: rows[pending..].iter().map(|row| row.commit.clone()).collect(),
+        }
     }
 
     /// How far it goes.
@@ -72,10 +143,16 @@ impl Log {
 
     /// The state, folded from zero.
     pub fn fold(&self, schema: Schema) -> State {
+        self.fold_to(schema, self.heads().synced)
+    }
+
+    /// The state, folded from zero, its synced lane up to `synced` only.
+    pub fn fold_to(&self, schema: Schema, synced: Head) -> State {
         let mut state = State::default();
-        for row in self.lanes.synced.iter().chain(&self.lanes.client_only) {
-            // One that fails here is in the log without effect.
-            let _ = state.apply(schema, &row.commit);
+        let rows = &self.lanes.synced;
+        let end = rows.partition_point(|row| row.head.number <= synced.number);
+        for row in rows[..end].iter().chain(&self.lanes.client_only) {
+            state.apply_logged(schema, &row.commit);
         }
         state
     }
@@ -145,8 +222,7 @@ impl Disk {
         });
         let Some((mut state, synced, client_only)) = rest else { return self.log.fold(schema) };
         for row in synced.iter().chain(client_only) {
-            // One that fails here is in the log without effect.
-            let _ = state.apply(schema, &row.commit);
+            state.apply_logged(schema, &row.commit);
         }
         state
     }

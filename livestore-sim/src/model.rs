@@ -64,6 +64,19 @@ impl State {
         Ok(undo)
     }
 
+    /// Applies a commit of the log event by event; one that fails has no effect.
+    pub fn apply_logged(&mut self, schema: Schema, commit: &Commit) -> Undo {
+        let mut undo = Undo { lane: commit.lane(), old: Vec::new() };
+        for event in commit.events() {
+            let before = undo.old.len();
+            if self.apply_event(schema, event, &mut undo).is_err() {
+                let old = undo.old.split_off(before);
+                self.undo(&Undo { lane: undo.lane, old });
+            }
+        }
+        undo
+    }
+
     fn apply_event(
         &mut self,
         schema: Schema,

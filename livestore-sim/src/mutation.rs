@@ -14,15 +14,24 @@ pub enum Mutation {
     CompareHeadsByNumber,
     /// A transaction of the log leaves out the last `n` of its first author.
     ForgetLastN,
-}
-
-impl Mutation {
-    /// All of them.
-    pub const ALL: [Self; 5] = [
-        Self::SkipRenumber,
-        Self::DropLastPending,
-        Self::ReorderUndo,
-        Self::CompareHeadsByNumber,
-        Self::ForgetLastN,
-    ];
+    /// A leader's rebase forgets to apply the last pending commit again.
+    LeaderDropsPending,
+    /// A leader's roll-back undoes the oldest commit first.
+    LeaderUndoOrder,
+    /// A merge writes the log and forgets the cursor.
+    ForgetCursor,
+    /// A commit that a backend refused is rolled back and not kept.
+    ForgetQuarantine,
+    /// A refused commit that the backend turns out to have stays in quarantine.
+    KeepArrived,
+    /// A session drops its undo records when its leader has a commit, not when the backend has it.
+    ForgetUndoEarly,
+    /// A rebase is sent without the roll-back, as if the log had only grown.
+    RebaseAsAdvance,
+    /// The wire loses the events' ids: they come back as somebody else's.
+    LoseIds,
+    /// A backend appends whatever its head is.
+    IgnoreParent,
+    /// A restarted client takes the backend for the one it knew.
+    TrustBackend,
 }

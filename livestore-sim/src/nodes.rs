@@ -9,7 +9,7 @@ use std::{
 
 use livestore_sync::{
     ClientId, Commit, Document, DocumentKey, EventId, Fence, Leader, LeaderConfig, Limits, Merge,
-    PROTOCOL, Refused, Session, SessionConfig, SessionId, ToLeader, ToSession, Work,
+    OnBackendChanged, PROTOCOL, Refused, Session, SessionConfig, SessionId, ToLeader, ToSession, Work,
 };
 
 use crate::{
@@ -19,8 +19,14 @@ use crate::{
     mutation::Mutation,
 };
 
-/// The one client of a simulated world.
-pub const CLIENT: ClientId = ClientId(7);
+/// How a client stands to its backend; none has none.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Uplink {
+    /// What it does when the backend has lost something.
+    pub on_changed: OnBackendChanged,
+    /// Its jitter.
+    pub seed: u64,
+}
 
 /// Bounds so small that a short run meets each of them.
 pub fn limits() -> Limits {
@@ -36,6 +42,11 @@ pub fn limits() -> Limits {
         tail_events: 40,
         chunk_bytes: 48,
         chunks_in_flight: 2,
+        retry_max: Duration::from_secs(4),
+        undo_events: 25,
+        merge_events: 7,
+        inbox_events: 12,
+        refresh: Duration::from_secs(60),
         ..Limits::default()
     }
 }
@@ -64,31 +75,38 @@ pub struct LeaderNode {
     pub schema: Schema,
     /// What it has applied.
     pub state: State,
+    /// What brings back pending commits that this leader has applied itself; of others it has none, and folds the log.
+    pub undos: HashMap<EventId, Undo>,
 }
 
 impl LeaderNode {
     /// Opens the databases. The term is at least the clock, so that it grows even when the log's tail was lost.
     pub fn open(
         disk: &mut Disk,
+        (client, uplink): (ClientId, Option<Uplink>),
         schema: Schema,
-        now: Duration,
+        wall_clock: Duration,
         mutation: Option<Mutation>,
     ) -> Self {
-        let clock = u64::try_from(now.as_millis()).unwrap_or(u64::MAX);
+        let clock = u64::try_from(wall_clock.as_millis()).unwrap_or(u64::MAX);
         let term = (disk.log.term + 1).max(clock);
         disk.commit(Transaction { term: Some(term), ..Transaction::default() });
         let heads = disk.log.heads();
         let state = disk.open_state(schema, mutation);
         disk.state = Some(StateFile { schema, heads, state: state.clone() });
         let config = LeaderConfig {
-            client: CLIENT,
+            client,
             protocol: PROTOCOL,
             schema: schema.hash(),
-            fence: Fence { term, epoch: 0 },
+            fence: Fence { term, epoch: disk.log.epoch },
             heads,
             limits: limits(),
         };
-        Self { machine: Leader::new(config), schema, state }
+        let mut machine = Leader::new(config);
+        if let Some(Uplink { on_changed, seed }) = uplink {
+            machine.set_backend(disk.log.start(on_changed, seed + term));
+        }
+        Self { machine, schema, state, undos: HashMap::new() }
     }
 
     /// Takes a message.
@@ -126,7 +144,8 @@ impl LeaderNode {
         for commit in group.commits {
             let lane = commit.lane();
             match self.state.apply(self.schema, &commit) {
-                Ok(_) => {
+                Ok(undo) => {
+                    self.undos.insert(commit.id(), undo);
                     head[lane] = head[lane].after(&commit);
                     transaction.rows.push(Row { head: head[lane], commit });
                 }
@@ -188,8 +207,8 @@ pub struct SessionNode {
 
 impl SessionNode {
     /// Opens a session.
-    pub fn open(id: SessionId, schema: Schema, now: Duration) -> Self {
-        let mut config = SessionConfig::new(CLIENT, id, schema.hash());
+    pub fn open(client: ClientId, id: SessionId, schema: Schema, now: Duration) -> Self {
+        let mut config = SessionConfig::new(client, id, schema.hash());
         config.limits = limits();
         Self {
             machine: Session::new(config, now),
@@ -234,7 +253,7 @@ impl SessionNode {
                 Work::Merge(merges) => {
                     for merge in merges {
                         counts.rebases += u64::from(!merge.roll_back.is_empty());
-                        self.execute(merge, mutation);
+                        self.execute(now, merge, mutation);
                     }
                 }
                 Work::Load { snapshot, reapply } => {
@@ -261,9 +280,12 @@ impl SessionNode {
         self.apply_pending(reapply);
     }
 
-    fn execute(&mut self, mut merge: Merge, mutation: Option<Mutation>) {
-        for commit in &merge.confirmed {
-            self.undos.remove(&commit.id());
+    fn execute(&mut self, now: Duration, mut merge: Merge, mutation: Option<Mutation>) {
+        let without_effect = |commit: &Commit| !self.undos.contains_key(&commit.id());
+        if self.damaged || merge.confirmed.iter().any(without_effect) {
+            // The leader's app is another version: what had no effect here had one there.
+            self.damaged = true;
+            return self.machine.state_lost(now);
         }
         if mutation == Some(Mutation::ReorderUndo) {
             merge.roll_back.reverse();
@@ -274,13 +296,18 @@ impl SessionNode {
             }
         }
         for commit in &merge.apply {
-            // One that fails here is in the log without effect.
-            let _ = self.state.apply(self.schema, commit);
+            let undo = self.state.apply_logged(self.schema, commit);
+            self.undos.insert(commit.id(), undo);
         }
         if mutation == Some(Mutation::DropLastPending) {
             merge.reapply.pop();
         }
         self.apply_pending(merge.reapply);
+        let early = mutation == Some(Mutation::ForgetUndoEarly);
+        let logged = merge.confirmed.iter().chain(&merge.apply).filter(|_| early);
+        for commit in merge.forget.iter().chain(logged) {
+            self.undos.remove(&commit.id());
+        }
     }
 
     fn apply_pending(&mut self, commits: Vec<Commit>) {

@@ -71,7 +71,21 @@ impl Args {
         let value: serde_json::Value =
             serde_json::from_str(json).map_err(|error| InvalidArgs::Json(error.to_string()))?;
         check_numbers(&value)?;
-        let canonical = serde_json_canonicalizer::to_string(&value)
+        Self::canonical(&value)
+    }
+
+    /// As [`Args::parse`], for an event that a log holds already: its numbers are what a JavaScript peer reads.
+    ///
+    /// # Errors
+    /// [`InvalidArgs`], but never for a number.
+    pub fn pulled(json: &str) -> Result<Self, InvalidArgs> {
+        let value: serde_json::Value =
+            serde_json::from_str(json).map_err(|error| InvalidArgs::Json(error.to_string()))?;
+        Self::canonical(&value)
+    }
+
+    fn canonical(value: &serde_json::Value) -> Result<Self, InvalidArgs> {
+        let canonical = serde_json_canonicalizer::to_string(value)
             .map_err(|error| InvalidArgs::Json(error.to_string()))?;
         if canonical.len() > Self::MAX_BYTES {
             return Err(InvalidArgs::TooLarge { bytes: canonical.len() });
@@ -121,8 +135,9 @@ fn is_exact(number: &serde_json::Number) -> bool {
 impl TryFrom<String> for Args {
     type Error = InvalidArgs;
 
+    /// What comes from a log, a link or a journal was checked when it was committed, or is a peer's.
     fn try_from(json: String) -> Result<Self, InvalidArgs> {
-        Self::parse(&json)
+        Self::pulled(&json)
     }
 }
 
@@ -160,6 +175,15 @@ pub struct Event {
     pub name: Arc<str>,
     /// The arguments.
     pub args: Args,
+}
+
+impl Event {
+    /// About how many bytes it takes in a message, a journal or a log.
+    pub fn bytes(&self) -> usize {
+        // Four numbers of up to ten bytes each, and the lengths of name and arguments.
+        const ID_BYTES: usize = 48;
+        ID_BYTES + self.name.len() + self.args.as_str().len()
+    }
 }
 
 /// Events that were committed together: all of them apply, or none.
@@ -245,10 +269,28 @@ impl Commit {
 
     /// About how many bytes it takes in a message, a journal or a log.
     pub fn bytes(&self) -> usize {
-        // Four numbers of up to ten bytes each, and the lengths of name and arguments.
-        const ID_BYTES: usize = 48;
-        let of_event = |event: &Event| ID_BYTES + event.name.len() + event.args.as_str().len();
-        self.events.iter().map(of_event).sum()
+        self.events.iter().map(Event::bytes).sum()
+    }
+
+    /// One event by itself, as a backend returns it.
+    pub fn single(lane: Lane, event: Event) -> Self {
+        Self { lane, events: Arc::new([event]) }
+    }
+
+    /// Its events, each by itself.
+    pub(crate) fn singles(&self) -> impl Iterator<Item = Self> + '_ {
+        self.events.iter().map(|event| Self::single(self.lane, event.clone()))
+    }
+
+    /// Its first events, at least one, of which so many and so many bytes fit.
+    pub(crate) fn first_that_fit(&self, events: usize, mut bytes: usize) -> Self {
+        let fits = |event: &&Event| {
+            let left = bytes.checked_sub(event.bytes());
+            bytes = left.unwrap_or(0);
+            left.is_some()
+        };
+        let count = self.events.iter().take(events).take_while(fits).count().max(1);
+        Self { lane: self.lane, events: self.events[..count].into() }
     }
 
     /// What is left of it without its first `count` events; `None` when nothing is.

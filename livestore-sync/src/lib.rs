@@ -3,8 +3,10 @@
 //! Pure: inputs in, outputs out, time as a parameter. No IO, no async, no clock, no randomness, so a seeded simulator
 //! can drive every interleaving in one thread.
 
+mod backend;
 mod document;
 mod event;
+mod foreign;
 mod head;
 mod id;
 mod journal;
@@ -14,7 +16,12 @@ mod merge;
 mod message;
 mod pending;
 mod session;
+mod upstream;
 
+pub use backend::{
+    BackendId, BackendLimits, BackendStart, BackendStatus, Batch, ConnectionStatus, Failure,
+    FromBackend, OnBackendChanged, Page, ToBackend,
+};
 pub use document::{Document, DocumentKey, DocumentOwner};
 pub use event::{Args, Commit, Event, InvalidArgs, InvalidCommit, Lane, PerLane};
 pub use head::{ChainHash, Head};
@@ -27,4 +34,7 @@ pub use message::{
     Attach, Attached, Fence, PROTOCOL, Push, Refused, SnapshotChunk, Tail, ToLeader, ToSession,
 };
 pub use pending::{OutOfSequence, Pending};
-pub use session::{CommitRefused, LeaderStatus, Outcome, Session, SessionConfig, Settled, Work};
+pub use session::{
+    CommitRefused, LeaderStatus, Outcome, Session, SessionConfig, Settled, SyncStatus, Work,
+};
+pub use upstream::LeaderMerge;

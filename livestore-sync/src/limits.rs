@@ -39,6 +39,25 @@ pub struct Limits {
     pub stalled: Duration,
     /// How long the leader keeps a session that says nothing.
     pub forget: Duration,
+    /// Unconfirmed events of the log that a session can take back by itself; before them it needs a snapshot.
+    pub undo_events: usize,
+    /// Events of the backend that the leader writes in one transaction.
+    pub merge_events: usize,
+    /// Events of the backend waiting in the leader; what comes beyond is asked for again.
+    pub inbox_events: usize,
+    /// How long the leader waits before it tries a backend again; doubles up to `retry_max`. Each wait is shortened by
+    /// up to a half, by [`crate::BackendStart::seed`].
+    pub retry: Duration,
+    /// The longest such wait.
+    pub retry_max: Duration,
+    /// How long the leader waits for a backend's answer.
+    pub answer: Duration,
+    /// How often the leader asks a backend whose pulls end.
+    pub poll: Duration,
+    /// How often the leader asks a backend whose pulls go on, in case one has fallen silent.
+    pub refresh: Duration,
+    /// How often a backend refuses a commit without saying why, before it goes to quarantine.
+    pub refusals: u32,
 }
 
 impl Default for Limits {
@@ -62,6 +81,15 @@ impl Default for Limits {
             stalled: Duration::from_secs(1),
             // Longer than the minute to which browsers slow the timers of hidden tabs.
             forget: Duration::from_mins(5),
+            undo_events: 20_000,
+            merge_events: 1000,
+            inbox_events: 4000,
+            retry: Duration::from_secs(1),
+            retry_max: Duration::from_secs(30),
+            answer: Duration::from_secs(30),
+            poll: Duration::from_secs(5),
+            refresh: Duration::from_mins(5),
+            refusals: 5,
         }
     }
 }

@@ -8,6 +8,7 @@
 //!    only a part arrived is rolled back whole; the rest of it stays pending as a commit of its own.
 //!
 //! Deliberately not here: state, numbers and heads. [`crate::Pending`] keeps the chain, drivers execute the plan.
+//! Whether what arrived may yet be rolled back is the caller's to know: it says which undo records can go.
 
 use std::collections::{HashMap, HashSet};
 
@@ -21,14 +22,17 @@ use crate::{
 pub struct Merge {
     /// Which lane.
     pub lane: Lane,
-    /// Pending commits that are now in the log, in place: their undo records can go.
+    /// Pending commits that are now in the log above, in place. One without effect here leaves a state that is none.
     pub confirmed: Vec<Commit>,
     /// Pending commits to undo, newest first.
     pub roll_back: Vec<Commit>,
-    /// What to apply then; a commit that fails here has no effect.
+    /// What to apply then, event by event; an event that fails here has no effect.
     pub apply: Vec<Commit>,
     /// Pending commits to apply again at last; one that fails stays pending without effect.
     pub reapply: Vec<Commit>,
+    /// The oldest commits of which the driver has undo records, oldest first: nothing will roll them back any more.
+    /// Every commit of `apply` and `reapply` gets one.
+    pub forget: Vec<Commit>,
     /// Those rolled back that are (at least to their last event) among `apply`.
     pub echoed: Vec<Commit>,
     /// Those rolled back that are refused, and pending no more.
@@ -44,6 +48,7 @@ impl Merge {
             roll_back: Vec::new(),
             apply: Vec::new(),
             reapply: Vec::new(),
+            forget: Vec::new(),
             echoed: Vec::new(),
             refused: Vec::new(),
         }
@@ -122,6 +127,7 @@ pub fn merge(
         roll_back: rest[keep..].iter().rev().cloned().collect(),
         apply,
         reapply: Vec::new(),
+        forget: Vec::new(),
         echoed: Vec::new(),
         refused: Vec::new(),
     };

@@ -3,7 +3,9 @@
 //! Links may lose, repeat, delay and reorder messages; every message can be dropped without harm, because whoever
 //! waits for an answer asks again. Rules that the machines keep:
 //!
-//! 1. A message of an older [`Fence`] is ignored; one of a newer fence makes a session attach again.
+//! 1. A message of an older [`Fence`] is ignored; one of a newer fence makes a session attach again, but for the
+//!    [`ToSession::Rebase`] that takes it there. What a session sends counts under every epoch of the leader's term:
+//!    the leader orders commits, and where the sender stood does not matter.
 //! 2. [`ToSession::Advance`] and [`ToSession::Attached`] are sent only after what they carry is in the log, so the echo
 //!    of a commit is its acknowledgement.
 //! 3. Everything is bounded: pushes, tails, groups and snapshot chunks by [`crate::Limits`].
@@ -16,6 +18,7 @@ use std::{num::NonZeroU64, sync::Arc};
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    backend::BackendStatus,
     document::Document,
     event::{Commit, PerLane},
     head::Head,
@@ -189,6 +192,31 @@ pub enum ToSession {
         tail: Tail,
         /// What went to quarantine instead.
         refused: Vec<Refused>,
+        /// Up to which number the backend has the synced lane; none where there is no backend.
+        confirmed: Option<u64>,
+    },
+    /// The log was rolled back, and has grown again: from `before` to the tail's parent, then over the tail, and then
+    /// over what was rolled back and neither arrived in the tail nor was refused, in its old order.
+    Rebase {
+        /// The leader, with the epoch that this begins.
+        fence: Fence,
+        /// Where the log ended.
+        before: PerLane<Head>,
+        /// What the backend has.
+        tail: Tail,
+        /// What went to quarantine instead.
+        refused: Vec<Refused>,
+        /// Where the log ends now.
+        heads: PerLane<Head>,
+        /// As in [`ToSession::Advance`].
+        confirmed: u64,
+    },
+    /// How the leader stands with its backend.
+    Backend {
+        /// The leader.
+        fence: Fence,
+        /// How.
+        status: BackendStatus,
     },
     /// "I had that already": everything of `author` up to `n` is in the log or in quarantine.
     Acked {
@@ -221,6 +249,8 @@ pub enum ToSession {
         heads: PerLane<Head>,
         /// As in [`ToSession::Document`].
         documents: u64,
+        /// As in [`ToSession::Advance`].
+        confirmed: Option<u64>,
     },
     /// A document has this value now.
     Document {
@@ -253,6 +283,8 @@ impl ToSession {
             | Self::Announce { fence, .. }
             | Self::NoSnapshot { fence, .. }
             | Self::Advance { fence, .. }
+            | Self::Rebase { fence, .. }
+            | Self::Backend { fence, .. }
             | Self::Acked { fence, .. }
             | Self::Resend { fence, .. }
             | Self::Reattach { fence }
@@ -282,6 +314,12 @@ pub struct Attached {
     pub documents: Vec<Document>,
     /// As `count` in [`ToSession::Document`].
     pub documents_count: u64,
+    /// As in [`ToSession::Advance`].
+    pub confirmed: Option<u64>,
+    /// Which commits of the named authors are in the log and not confirmed: their last events, and the numbers of those.
+    pub unconfirmed: Vec<(EventId, u64)>,
+    /// How the leader stands with its backend; none where there is none.
+    pub backend: Option<BackendStatus>,
 }
 
 /// A piece of a snapshot: the state at `heads`, as bytes that only the drivers understand.

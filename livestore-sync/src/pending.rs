@@ -156,6 +156,13 @@ impl Pending {
         Ok(merges)
     }
 
+    /// Takes out what `merge` has settled, and builds on another base.
+    pub(crate) fn follow(&mut self, merge: &Merge, base: PerLane<Head>) {
+        self.settle(merge);
+        self.base = base;
+        self.rechain();
+    }
+
     /// Takes out what `merge` has settled, and the settled first part of a commit that arrived in pieces.
     fn settle(&mut self, merge: &Merge) {
         let gone: HashMap<EventId, ()> =

@@ -106,7 +106,8 @@ impl Engine {
         while let Some(Settled { last, outcome }) = self.session.poll_settled() {
             if last.session == self.config.id {
                 let refused = match outcome {
-                    SettledAs::Persisted => None,
+                    // Without a backend nothing is confirmed.
+                    SettledAs::Persisted | SettledAs::Confirmed => None,
                     SettledAs::Refused { reason } => Some(reason),
                 };
                 self.receipts.settle(last.n.get(), refused);

@@ -52,11 +52,12 @@ impl Engine {
                 confirm(effects, &merge.confirmed)?;
                 changes.merge(roll_back(state, effects, &merge.roll_back)?);
                 for commit in &merge.apply {
-                    changes.merge(apply_logged(state, commit)?);
+                    changes.merge(apply_logged(state, effects, commit)?);
                 }
                 for commit in &merge.reapply {
                     changes.merge(reapply(state, effects, commit)?);
                 }
+                forget(effects, &merge.forget)?;
             }
             Ok::<_, MergeFailed>(changes)
         })?;
@@ -86,14 +87,20 @@ impl Engine {
     }
 }
 
-fn confirm(effects: &mut Effects, commits: &[Commit]) -> Result<(), MergeFailed> {
-    for commit in commits {
-        let effect = effects.confirm(commit).ok_or(MergeFailed::OutOfStep)?;
-        if !effect.effective {
-            return Err(MergeFailed::Diverged(commit.id()));
-        }
+/// The log has these where they stand; the leader could apply them.
+fn confirm(effects: &Effects, commits: &[Commit]) -> Result<(), MergeFailed> {
+    let effective = effects.are_effective(commits).ok_or(MergeFailed::OutOfStep)?;
+    match effective.iter().position(|effective| !effective) {
+        Some(at) => Err(MergeFailed::Diverged(commits[at].id())),
+        None => Ok(()),
     }
-    Ok(())
+}
+
+/// These will not be rolled back any more.
+fn forget(effects: &mut Effects, commits: &[Commit]) -> Result<(), MergeFailed> {
+    commits.iter().try_for_each(|commit| {
+        effects.forget(commit).map(drop).ok_or(MergeFailed::OutOfStep)
+    })
 }
 
 /// Undoes pending commits, newest first.
@@ -111,9 +118,16 @@ fn roll_back(
 
 /// Applies a commit of the log. An event that fails here has no effect here; the leader, which could apply it, has
 /// other materializers (another version of the app).
-fn apply_logged(state: &mut State, commit: &Commit) -> Result<ChangeSet, MergeFailed> {
+fn apply_logged(
+    state: &mut State,
+    effects: &mut Effects,
+    commit: &Commit,
+) -> Result<ChangeSet, MergeFailed> {
     match state.apply_as(commit, Unit::Event) {
-        Ok(applied) => Ok(applied.changes),
+        Ok(applied) => {
+            effects.push(commit, applied.undo, true);
+            Ok(applied.changes)
+        }
         Err(ApplyError::Storage(error)) => Err(error.into()),
         Err(ApplyError::Event(failed)) => Err(MergeFailed::Diverged(failed.id)),
     }

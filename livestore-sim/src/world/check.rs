@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use livestore_sync::{Commit, Document, Lane, LeaderStatus, LeaderStorage as _};
+use livestore_sync::{
+    Commit, Document, EventId, Lane, LeaderStatus, LeaderStorage as _, OnBackendChanged,
+};
 
 use super::World;
 use crate::{
@@ -13,7 +15,8 @@ use crate::{
 
 impl World {
     pub(super) fn check_whole(&mut self) -> Result<(), String> {
-        self.ledger.read(&self.disk.log)?;
+        let policy = self.uplink.map_or(OnBackendChanged::Fail, |uplink| uplink.on_changed);
+        self.ledger.read(&self.disk.log, self.client, policy)?;
         if let Some(leader) = &self.leader {
             leader.machine.check_invariants()?;
             if leader.machine.heads() != self.disk.log.heads() {
@@ -24,10 +27,9 @@ impl World {
         let pending = self
             .sessions
             .iter()
-            .flat_map(|node| node.machine.pending().chain(node.machine.parked()).map(Commit::id));
+            .flat_map(|node| node.machine.pending().chain(node.machine.parked()));
         let journals = self.journals.values().flat_map(|journal| &journal.commits);
-        let elsewhere = pending.chain(journals.map(Commit::id)).collect();
-        self.ledger.check_kept(&elsewhere)
+        self.ledger.check_kept(pending.chain(journals))
     }
 
     pub(super) fn check_session(&self, node: &SessionNode) -> Result<(), String> {
@@ -39,7 +41,7 @@ impl World {
             .into_iter()
             .all(|lane| self.disk.log.after(lane, upstream[lane], None).is_some());
         if in_log {
-            self.ledger.check_apart(node).or_else(fail)?;
+            self.ledger.check_apart(node, self.client).or_else(fail)?;
         }
         let leader = self.leader.as_ref().map(|leader| leader.machine.fence());
         let attached = machine.status(self.now) == LeaderStatus::Attached;
@@ -68,36 +70,59 @@ impl World {
         // A session that has missed something learns it from the answer to its next ping.
         const PING_ROUNDS: u32 = 6;
         let mut rest = 0;
-        if self.sessions.is_empty() {
-            self.open(0, Schema::Old);
-        }
-        self.lead(Schema::Old);
-        self.sessions.iter_mut().for_each(|node| node.frozen = false);
+        self.heal();
         for _ in 0..ROUNDS {
-            while let Some(envelope) = self.links.pop_front() {
-                self.deliver(envelope)?;
-            }
-            if self.write_group(Fate::Lives) {
-                self.check_whole()?;
+            if self.go_on()? {
                 continue;
             }
-            for journal in 0..self.journals.len() {
-                self.adopt(0, u8::try_from(journal).unwrap_or(0))?;
-            }
-            rest = if self.links.is_empty() && self.unrest().is_none() { rest + 1 } else { 0 };
+            rest = if self.unrest().is_none() { rest + 1 } else { 0 };
             if rest == PING_ROUNDS {
                 return self.check_settled();
             }
-            self.now += Duration::from_millis(500);
-            self.poll_all();
+            self.pass_time();
         }
         let unrest = self.unrest().unwrap_or_else(|| "messages go round".into());
         Err(format!("the world did not come to rest: {unrest}"))
     }
 
+    /// Somebody leads, somebody is there, nobody is frozen, and the clock is where it was.
+    pub(crate) fn heal(&mut self) {
+        self.now += std::mem::take(&mut self.behind);
+        if self.sessions.is_empty() {
+            self.open(0, Schema::Old);
+        }
+        self.lead(Schema::Old);
+        self.sessions.iter_mut().for_each(|node| node.frozen = false);
+    }
+
+    /// Delivers everything and writes once; whether there was something to write.
+    pub(crate) fn go_on(&mut self) -> Result<bool, String> {
+        while let Some(envelope) = self.links.pop_front() {
+            self.deliver(envelope)?;
+        }
+        if self.write_group(Fate::Lives) {
+            self.check_whole()?;
+            return Ok(true);
+        }
+        for journal in 0..self.journals.len() {
+            self.adopt(0, u8::try_from(journal).unwrap_or(0))?;
+        }
+        Ok(false)
+    }
+
+    /// Half a second.
+    pub(crate) fn pass_time(&mut self) {
+        self.now += Duration::from_millis(500);
+        self.poll_all();
+        self.poll_leader();
+    }
+
     /// What is still moving.
-    fn unrest(&self) -> Option<String> {
+    pub(crate) fn unrest(&self) -> Option<String> {
         let Some(leader) = &self.leader else { return Some("nobody leads".into()) };
+        if !self.links.is_empty() {
+            return Some(format!("{} messages are on the way", self.links.len()));
+        }
         if leader.machine.waiting() > 0 {
             return Some(format!("{} things wait to be written", leader.machine.waiting()));
         }
@@ -126,7 +151,21 @@ impl World {
         ))
     }
 
-    fn check_settled(&mut self) -> Result<(), String> {
+    /// Every synced event whose commit returned Ok is in the backend's log or in quarantine, and not in both.
+    pub(crate) fn check_synced(&self, backend_has: impl Fn(EventId) -> bool) -> Result<(), String> {
+        for id in self.ledger.synced() {
+            let (there, quarantined) = (backend_has(id), self.ledger.is_quarantined(id));
+            if there && quarantined {
+                return Err(format!("event {id} is in quarantine and in the backend's log"));
+            }
+            if !there && !quarantined && !self.ledger.is_excused(id) {
+                return Err(format!("event {id} is neither in the backend's log nor in quarantine"));
+            }
+        }
+        Ok(())
+    }
+
+    pub(crate) fn check_settled(&mut self) -> Result<(), String> {
         self.check_whole()?;
         self.ledger.check_all_settled()?;
         let Some(leader) = &self.leader else { return Err("nobody leads".into()) };

@@ -6,6 +6,7 @@
 //! told of a commit is true. When the world has settled, nothing is pending and all states are equal.
 
 mod check;
+mod uplink;
 
 use std::{
     collections::{BTreeMap, HashSet, VecDeque},
@@ -14,8 +15,8 @@ use std::{
 };
 
 use livestore_sync::{
-    Args, Commit, Document, DocumentKey, DocumentOwner, Event, EventId, Journal, Lane, Recipients,
-    SessionId, TabId, ToLeader, ToSession,
+    Args, ClientId, Commit, Document, DocumentKey, DocumentOwner, Event, EventId, Journal,
+    Lane, Recipients, SessionId, TabId, ToBackend, ToLeader, ToSession,
 };
 
 use crate::{
@@ -25,9 +26,11 @@ use crate::{
     ledger::Ledger,
     model::Schema,
     mutation::Mutation,
-    nodes::{CLIENT, Fate, LeaderNode, SessionNode},
+    nodes::{Fate, LeaderNode, SessionNode, Uplink},
 };
 
+/// An event that backends refuse.
+pub const BARRED: &str = "v1.Barred";
 /// How many messages may be on the way; then the oldest get lost.
 const LINK_ROOM: usize = 300;
 
@@ -41,9 +44,17 @@ pub enum Envelope {
 }
 
 /// Everything there is.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct World {
+    client: ClientId,
+    uplink: Option<Uplink>,
+    requests: Vec<ToBackend>,
     now: Duration,
+    /// By how much clocks were set back. The terms of leaders are told from a clock that is not: set back while the log
+    /// loses its tail, a term would come again.
+    set_back: Duration,
+    /// By how much of that the clock is still behind.
+    behind: Duration,
     disk: Disk,
     leader: Option<LeaderNode>,
     sessions: Vec<SessionNode>,
@@ -56,9 +67,34 @@ pub struct World {
 }
 
 impl World {
-    /// An empty world, with a bug if wanted.
+    /// An empty world without a backend, with a bug if wanted.
     pub fn new(mutation: Option<Mutation>) -> Self {
-        Self { mutation, ..Self::default() }
+        Self::of_client(ClientId(7), None, mutation)
+    }
+
+    /// An empty world of one of many clients.
+    pub fn of_client(
+        client: ClientId,
+        uplink: Option<Uplink>,
+        mutation: Option<Mutation>,
+    ) -> Self {
+        Self {
+            client,
+            uplink,
+            requests: Vec::new(),
+            now: Duration::ZERO,
+            set_back: Duration::ZERO,
+            behind: Duration::ZERO,
+            disk: Disk::default(),
+            leader: None,
+            sessions: Vec::new(),
+            journals: BTreeMap::new(),
+            links: VecDeque::new(),
+            ledger: Ledger::default(),
+            opens: 0,
+            mutation,
+            counts: Counts::default(),
+        }
     }
 
     /// Whether somebody leads.
@@ -123,7 +159,9 @@ impl World {
             Action::Lead { schema } => self.lead(schema),
             Action::Write { fate } => self.write(fate),
             Action::StepDown { drains } => {
-                while drains && self.write_group(Fate::Lives) {}
+                while drains && self.write_group(Fate::Lives) {
+                    self.check_whole()?;
+                }
                 self.leader = None;
             }
             Action::KillLeader => self.leader = None,
@@ -133,9 +171,15 @@ impl World {
             Action::Wait { ms } => {
                 self.now += Duration::from_millis(u64::from(ms));
                 self.poll_all();
+                self.poll_leader();
             }
             Action::Settle => return self.settle(),
         }
+        self.check()
+    }
+
+    /// Checks every invariant that must hold at every moment.
+    pub(crate) fn check(&mut self) -> Result<(), String> {
         self.check_whole()?;
         self.sessions.iter().try_for_each(|node| self.check_session(node))
     }
@@ -162,7 +206,7 @@ impl World {
         }
         self.opens += 1;
         let id = SessionId { tab, open: self.opens };
-        self.sessions.push(SessionNode::open(id, schema, self.now));
+        self.sessions.push(SessionNode::open(self.client, id, schema, self.now));
         self.poll(self.sessions.len() - 1);
     }
 
@@ -186,12 +230,14 @@ impl World {
         let mut events = Vec::new();
         for n in first..first + count {
             let id = EventId {
-                client: CLIENT,
+                client: self.client,
                 session: node.machine.id(),
                 n: NonZeroU64::new(n).ok_or("n starts at 1")?,
             };
             let args = Args::parse(&format!("[{},{n}]", u64::from(key) + n % count))
                 .map_err(|error| error.to_string())?;
+            let barred = self.uplink.is_some() && what >> 8 & 31 == 0 && n + 1 == first + count;
+            let name = if barred { BARRED } else { name };
             events.push(Event { id, name: name.into(), args });
         }
         let lane = if client_only { Lane::ClientOnly } else { Lane::Synced };
@@ -245,7 +291,7 @@ impl World {
             journal.iter().flat_map(|journal| &journal.commits).map(Commit::id).collect();
         for commit in node.machine.pending().filter(|commit| commit.author() == id) {
             if !kept.contains(&commit.id()) {
-                self.ledger.excuse(commit.id());
+                self.ledger.excuse(commit);
             }
         }
     }
@@ -347,7 +393,10 @@ impl World {
     fn lead(&mut self, schema: Schema) {
         if self.leader.is_none() {
             self.counts.leaders += 1;
-            self.leader = Some(LeaderNode::open(&mut self.disk, schema, self.now, self.mutation));
+            let who = (self.client, self.uplink);
+            let clock = self.now + self.set_back;
+            let node = LeaderNode::open(&mut self.disk, who, schema, clock, self.mutation);
+            self.leader = Some(node);
             self.poll_leader();
         }
     }
@@ -359,9 +408,12 @@ impl World {
     /// Whether there was anything to write.
     fn write_group(&mut self, fate: Fate) -> bool {
         let Some(leader) = &mut self.leader else { return false };
-        let quarantined = self.disk.log.quarantine.len();
-        let wrote = leader.write_group(&mut self.disk, self.now, fate, self.mutation);
-        self.counts.refused += (self.disk.log.quarantine.len() - quarantined) as u64;
+        let (quarantined, epoch) = (self.disk.log.quarantine.len(), self.disk.log.epoch);
+        let wrote = leader.write_merge(&mut self.disk, self.now, fate, self.mutation);
+        self.counts.leader_rebases += self.disk.log.epoch - epoch;
+        let wrote =
+            wrote.or_else(|| leader.write_group(&mut self.disk, self.now, fate, self.mutation));
+        self.counts.refused += self.disk.log.quarantine.len().saturating_sub(quarantined) as u64;
         match wrote {
             Some(true) => self.poll_leader(),
             Some(false) => self.leader = None,
@@ -397,6 +449,10 @@ impl World {
     }
 
     fn poll_leader(&mut self) {
+        let (now, node) = (self.now, self.leader.as_mut());
+        if let Some(node) = node {
+            self.requests.extend(std::iter::from_fn(|| node.machine.poll_backend(now)));
+        }
         while let Some(outgoing) = self.leader.as_mut().and_then(|node| node.machine.poll_send()) {
             let to = match outgoing.to {
                 Recipients::Sessions(sessions) => sessions,
@@ -404,8 +460,9 @@ impl World {
                     self.sessions.iter().map(|node| node.machine.id()).collect()
                 }
             };
+            let message = self.sent(outgoing.message);
             for id in to {
-                self.post(Envelope::ToSession(id, outgoing.message.clone()));
+                self.post(Envelope::ToSession(id, message.clone()));
             }
         }
     }

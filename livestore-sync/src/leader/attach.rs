@@ -9,6 +9,7 @@ use crate::{
     id::SessionId,
     limits::Limits,
     message::{Attach, Attached, Fence, Refused, SnapshotChunk, Tail, ToSession},
+    upstream::Upstream,
 };
 
 /// A snapshot on its way to one session.
@@ -176,6 +177,9 @@ impl Leader {
             refused,
             documents,
             documents_count: self.documents_count,
+            confirmed: self.confirmed(),
+            unconfirmed: self.unconfirmed_of(attach),
+            backend: self.upstream.as_ref().map(Upstream::status),
         };
         self.send(attach.from, ToSession::Attached(answer));
         Ok(())

@@ -95,6 +95,23 @@ impl Intake {
         }
     }
 
+    /// Notes that the backend has `author`'s events up to `n`: they wait no more.
+    pub(super) fn arrived(&mut self, author: SessionId, n: u64) {
+        if let Some(known) = self.authors.get_mut(&author) {
+            known.last = known.last.max(n);
+            known.accepted = known.accepted.max(n);
+        }
+        let waiting = std::mem::take(&mut self.queue).into_iter();
+        self.queue = waiting
+            .filter_map(|commit| {
+                let first = commit.first_n().get();
+                let known = if commit.author() == author { (n + 1).saturating_sub(first) } else { 0 };
+                commit.without_first(usize::try_from(known).unwrap_or(usize::MAX))
+            })
+            .collect();
+        self.bytes = self.queue.iter().map(Commit::bytes).sum();
+    }
+
     pub(super) fn check_invariants(&self, group: &[Commit]) -> Result<(), String> {
         let bytes: usize = self.queue.iter().map(Commit::bytes).sum();
         if bytes != self.bytes {

@@ -6,7 +6,8 @@
 //! The driver owns two databases. One round: [`Leader::next_group`]; begin on the state; apply each commit in a
 //! savepoint and note those that fail deterministically; write the log in one transaction (the accepted commits from
 //! [`Group::parent`] on, [`Group::last`], the documents, the quarantine); commit the state; [`Leader::finish`]; then
-//! [`Leader::poll_send`] until there is nothing to send. [`Leader::receive`] is not called between the two.
+//! [`Leader::poll_send`] until there is nothing to send. [`Leader::receive`] is not called between the two. With a
+//! backend, a [`LeaderMerge`](crate::LeaderMerge) of [`Leader::next_merge`] is written in the same way.
 //!
 //! Invariants:
 //! 1. `heads` and `last` are those of the log: they change only in [`Leader::finish`].
@@ -16,9 +17,11 @@
 //! 4. Only attached sessions are told news; whoever is told has been told everything before.
 //! 5. Once stopped it takes nothing, writes nothing and tells whoever asks why.
 //!
-//! Deliberately not here: reading and writing ([`LeaderStorage`] reads, the driver writes), the backend.
+//! Deliberately not here: reading and writing ([`LeaderStorage`] reads, the driver writes), what to ask a backend and
+//! what its answers mean ([`crate::upstream`]).
 
 mod attach;
+mod backend;
 mod intake;
 
 use std::{
@@ -28,12 +31,14 @@ use std::{
 };
 
 use crate::{
+    backend::BackendStatus,
     document::{Document, DocumentKey, DocumentOwner},
     event::{Commit, Lane, PerLane},
     head::Head,
     id::{ClientId, EventId, SessionId},
     limits::Limits,
     message::{Fence, PROTOCOL, Refused, Tail, ToLeader, ToSession},
+    upstream::{LeaderMerge, Upstream},
 };
 use attach::Transfer;
 use intake::Intake;
@@ -169,6 +174,10 @@ pub struct Leader {
     stalled: Option<(Arc<str>, Duration)>,
     /// Why nothing is read or written any more.
     stopped: Option<Arc<str>>,
+    upstream: Option<Upstream>,
+    merging: Option<LeaderMerge>,
+    /// What sessions know of the backend.
+    told: Option<BackendStatus>,
     outgoing: VecDeque<Outgoing>,
 }
 
@@ -192,6 +201,9 @@ impl Leader {
             snapshots: 0,
             stalled: None,
             stopped: None,
+            upstream: None,
+            merging: None,
+            told: None,
             outgoing: VecDeque::from([Outgoing { to: Recipients::Everyone, message: announce }]),
             config,
         }
@@ -220,6 +232,9 @@ impl Leader {
     /// The next message. Poll until `None` after [`Leader::new`], [`Leader::receive`] and [`Leader::finish`].
     #[must_use]
     pub fn poll_send(&mut self) -> Option<Outgoing> {
+        if self.outgoing.is_empty() {
+            self.tell_status();
+        }
         self.outgoing.pop_front()
     }
 
@@ -254,7 +269,8 @@ impl Leader {
                 self.on_snapshot_ack(now, from, fence, snapshot, received);
             }
             ToLeader::Push(push) => {
-                if self.knows(from, push.fence) && !self.is_beyond_log(push.parent) {
+                let current = push.fence == self.config.fence;
+                if self.knows(from, push.fence) && !(current && self.is_beyond_log(push.parent)) {
                     return self.on_push(push, storage);
                 }
                 self.reattach(from);
@@ -290,9 +306,11 @@ impl Leader {
         }
     }
 
-    /// Whether `from` is attached to this very leader.
+    /// Whether `from` is attached to this very leader, in whichever epoch.
     fn knows(&self, from: SessionId, fence: Fence) -> bool {
-        fence == self.config.fence && self.attached.contains_key(&from)
+        let ours = self.config.fence;
+        let known = fence.term == ours.term && fence.epoch <= ours.epoch;
+        known && self.attached.contains_key(&from)
     }
 
     /// Whether a session claims to have seen what this log never held.
@@ -312,7 +330,12 @@ impl Leader {
         let fence = self.config.fence;
         let answer = match &self.stalled {
             Some((reason, _)) => ToSession::Stalled { fence, reason: reason.clone() },
-            None => ToSession::Pong { fence, heads: self.heads, documents: self.documents_count },
+            None => ToSession::Pong {
+                fence,
+                heads: self.heads,
+                documents: self.documents_count,
+                confirmed: self.confirmed(),
+            },
         };
         self.send(from, answer);
     }
@@ -355,10 +378,7 @@ impl Leader {
     /// [`Leader::finish`] before it does anything else with the machine.
     #[must_use]
     pub fn next_group(&mut self, now: Duration) -> Option<Group> {
-        if self.stopped.is_some()
-            || self.group.is_some()
-            || self.poll_timeout().is_some_and(|due| due > now)
-        {
+        if self.stopped.is_some() || self.is_writing() || self.rests(now) {
             return None;
         }
         let commits = self.intake.next_group(&self.config.limits);
@@ -380,18 +400,42 @@ impl Leader {
         Some(group)
     }
 
-    /// When to call [`Leader::next_group`] again although nothing has arrived.
+    /// When to call [`Leader::next_group`], [`Leader::next_merge`] and [`Leader::poll_backend`] again although nothing
+    /// has arrived.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Duration> {
-        let stalled = self.stalled.as_ref().filter(|_| self.stopped.is_none());
-        stalled.map(|(_, due)| *due)
+        if self.stopped.is_some() {
+            return None;
+        }
+        let stalled = self.stalled.as_ref().map(|(_, due)| *due);
+        let upstream = self.upstream.as_ref().and_then(Upstream::poll_timeout);
+        stalled.into_iter().chain(upstream).min()
     }
 
-    /// Takes what became of the group: written, but for the refused commits; or not written, for a reason that may
-    /// pass (full disk, I/O error), and then it is tried again.
+    fn is_writing(&self) -> bool {
+        self.group.is_some() || self.merging.is_some()
+    }
+
+    /// Whether the storage is given a rest.
+    fn rests(&self, now: Duration) -> bool {
+        self.stalled.as_ref().is_some_and(|(_, due)| *due > now)
+    }
+
+    fn stall(&mut self, now: Duration, reason: Arc<str>) {
+        let due = now + self.config.limits.stalled;
+        let first = self.stalled.replace((Arc::clone(&reason), due)).is_none();
+        if first {
+            self.broadcast(ToSession::Stalled { fence: self.config.fence, reason });
+        }
+    }
+
+    /// Takes what became of the group or merge: written, but for the refused commits; or not written, for a reason that
+    /// may pass (full disk, I/O error), and then it is tried again.
     pub fn finish(&mut self, now: Duration, outcome: Result<Vec<Refused>, Arc<str>>) {
+        if let Some(merge) = self.merging.take() {
+            return self.finish_merge(now, merge, outcome);
+        }
         let Some((commits, documents)) = self.group.take() else { return };
-        let fence = self.config.fence;
         match outcome {
             Err(reason) => {
                 self.intake.put_back(commits);
@@ -406,11 +450,7 @@ impl Leader {
                     }
                     self.documents.insert(key, old);
                 }
-                let due = now + self.config.limits.stalled;
-                let first = self.stalled.replace((reason.clone(), due)).is_none();
-                if first {
-                    self.broadcast(ToSession::Stalled { fence, reason });
-                }
+                self.stall(now, reason);
             }
             Ok(refused) => {
                 self.stalled = None;
@@ -433,7 +473,12 @@ impl Leader {
         commits.retain(|commit| !refused_ids.contains(&commit.id()));
         let tail = Tail { parent: self.heads, commits };
         self.heads = tail.heads();
-        self.broadcast(ToSession::Advance { fence: self.config.fence, tail, refused });
+        if let Some(upstream) = &mut self.upstream {
+            let synced = tail.commits.iter().filter(|commit| commit.lane() == Lane::Synced);
+            upstream.appended(synced.cloned());
+        }
+        let (fence, confirmed) = (self.config.fence, self.confirmed());
+        self.broadcast(ToSession::Advance { fence, tail, refused, confirmed });
     }
 
     /// Tells a document's new value to everyone whom it concerns, and the setters that theirs is taken.
@@ -495,6 +540,9 @@ impl Leader {
         if self.intake.len() > self.config.limits.queue_commits {
             return Err(format!("{} commits wait", self.intake.len()));
         }
-        Ok(())
+        match &self.upstream {
+            Some(upstream) if self.merging.is_none() => upstream.check_invariants(self.heads.synced),
+            _ => Ok(()),
+        }
     }
 }

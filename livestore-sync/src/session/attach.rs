@@ -139,11 +139,15 @@ impl Session {
             let outcome = if chunk.refused.iter().any(|refused| refused.id == commit.id()) {
                 refusal(&commit, &chunk.refused)
             } else {
+                if commit.lane() == Lane::Synced {
+                    self.logged.awaits(&commit);
+                }
                 Outcome::Persisted
             };
             self.settle_one(now, &commit, outcome);
         }
         self.forget_settled_authors();
+        self.logged.restart(chunk.heads.synced);
         self.sound = true;
         self.attach_again(now);
         Work::Load { snapshot, reapply: self.pending.commits().cloned().collect() }
@@ -151,6 +155,7 @@ impl Session {
 
     pub(super) fn on_no_snapshot(&mut self, now: Duration) -> Work {
         self.pending.move_to(PerLane { synced: Head::ZERO, client_only: Head::ZERO }, |_| true);
+        self.logged.restart(Head::ZERO);
         self.sound = true;
         self.attach_again(now);
         Work::Reset { reapply: self.pending.commits().cloned().collect() }
@@ -161,7 +166,18 @@ impl Session {
         now: Duration,
         attached: Attached,
     ) -> Result<Vec<Work>, MergeError> {
-        let Attached { tail, more, last, refused, documents, documents_count, .. } = attached;
+        let Attached {
+            tail,
+            more,
+            last,
+            refused,
+            documents,
+            documents_count,
+            confirmed,
+            unconfirmed,
+            backend,
+            ..
+        } = attached;
         if !self.sound || tail.parent != self.upstream() {
             self.attach_again(now);
             return Ok(Vec::new());
@@ -170,9 +186,8 @@ impl Session {
         let settled =
             |commit: &&Commit| !more && commit.last_n().get() <= last_of(&last, commit.author());
         let gone: Vec<EventId> = self.pending.commits().filter(settled).map(Commit::id).collect();
-        let merged = self.pending.merge(&tail, &gone);
-        let mut merges = self.take_side(now, merged)?;
-        self.settle(now, &merges, &refused);
+        self.confirmed = confirmed;
+        let mut merges = self.take_tail(now, &tail, &gone, &refused)?;
         if more {
             self.attach_again(now);
             return Ok(merge_work(merges));
@@ -184,7 +199,9 @@ impl Session {
         self.stalled = None;
         self.other_protocol = None;
         self.ping_due = now + self.config.limits.ping;
+        self.backend = backend;
         self.place_parked(now, &last, &refused, &mut merges);
+        self.place_awaited(&last, &refused, &unconfirmed);
         self.restart_outboxes(&last);
         let told = |commit: &Commit| last.iter().any(|(author, _)| *author == commit.author());
         if !self.parked.iter().all(told) {
@@ -216,7 +233,12 @@ impl Session {
                 None if refused.iter().any(|refused| refused.id == commit.id()) => {
                     self.settle_one(now, &commit, refusal(&commit, refused));
                 }
-                None => self.settle_one(now, &commit, Outcome::Persisted),
+                None => {
+                    self.settle_one(now, &commit, Outcome::Persisted);
+                    if commit.lane() == Lane::Synced && self.confirmed.is_some() {
+                        self.logged.awaits(&commit);
+                    }
+                }
                 Some(left) => {
                     let before = self.pending.last_n(author);
                     let follows = before.is_none_or(|before| before + 1 == left.first_n().get());
@@ -246,7 +268,7 @@ impl Session {
     }
 }
 
-fn last_of(last: &[(SessionId, u64)], author: SessionId) -> u64 {
+pub(super) fn last_of(last: &[(SessionId, u64)], author: SessionId) -> u64 {
     last.iter().find(|(known, _)| *known == author).map_or(0, |(_, n)| *n)
 }
 

@@ -11,13 +11,17 @@
 //! 4. Adopted commits are pending only once a leader has said that it lacks them; until then they are parked.
 //! 5. The session's own `n` starts at 1 and has no gaps; what is pending of an author ascends.
 //! 6. Messages of an older fence change nothing.
+//! 7. With a backend, what the log has beyond its confirmed stretch can be rolled back here too, unless it came with a
+//!    snapshot or is too much; then the session asks for a new one.
 //!
 //! Deliberately not here: the state, receipts (the driver matches [`Settled`]), when a journal is written.
 
 mod attach;
+mod logged;
 mod outbox;
 mod receive;
 mod send;
+mod upstream;
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -27,6 +31,7 @@ use std::{
 };
 
 use crate::{
+    backend::BackendStatus,
     document::{Document, Unsaved},
     event::{Commit, PerLane},
     head::Head,
@@ -38,7 +43,9 @@ use crate::{
     pending::Pending,
 };
 use attach::Link;
+use logged::Logged;
 use outbox::Outbox;
+pub use upstream::SyncStatus;
 
 /// Who a session is.
 #[derive(Clone, Debug)]
@@ -92,12 +99,14 @@ pub struct Settled {
     pub outcome: Outcome,
 }
 
-/// What the leader did with a commit.
+/// What the leader, or the backend, did with a commit.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Outcome {
     /// It is in the leader's log.
     Persisted,
-    /// It is in quarantine.
+    /// The backend has it; said after [`Outcome::Persisted`], and never without a backend.
+    Confirmed,
+    /// It is in quarantine; with a backend this can come after [`Outcome::Persisted`].
     Refused {
         /// Why, for people.
         reason: Arc<str>,
@@ -156,6 +165,9 @@ pub struct Session {
     opened: bool,
     next_n: NonZeroU64,
     pending: Pending,
+    logged: Logged,
+    confirmed: Option<u64>,
+    backend: Option<BackendStatus>,
     parked: Vec<Commit>,
     outboxes: BTreeMap<SessionId, Outbox>,
     documents: Unsaved,
@@ -182,6 +194,9 @@ impl Session {
             opened: false,
             next_n: NonZeroU64::MIN,
             pending: Pending::default(),
+            logged: Logged::default(),
+            confirmed: None,
+            backend: None,
             parked: Vec::new(),
             outboxes: BTreeMap::from([(config.id, own)]),
             documents: Unsaved::default(),
@@ -403,6 +418,7 @@ impl Session {
     pub fn check_invariants(&self) -> Result<(), String> {
         self.pending.check_invariants()?;
         self.documents.check_invariants()?;
+        self.logged.check_invariants(self.upstream().synced)?;
         let own_last = self.pending.last_n(self.config.id);
         if own_last.is_some_and(|last| last >= self.next_n.get()) {
             return Err(format!("next n is {}, the last pending one {own_last:?}", self.next_n));

@@ -5,10 +5,10 @@ use std::{sync::Arc, time::Duration};
 use super::{Link, Outcome, Session, Settled, Work};
 use crate::{
     document::Document,
-    event::Commit,
+    event::{Commit, Lane},
     id::EventId,
     merge::{Merge, MergeError},
-    message::{Refused, ToSession},
+    message::{Refused, Tail, ToSession},
 };
 
 impl Session {
@@ -24,6 +24,8 @@ impl Session {
         }
         self.unanswered_since = None;
         let newer = fence > self.fence;
+        let next_epoch =
+            fence.term == self.fence.term && fence.epoch == self.fence.epoch.saturating_add(1);
         self.fence = fence;
         match message {
             ToSession::Announce { protocol, .. } => {
@@ -45,6 +47,12 @@ impl Session {
             ToSession::Stalled { reason, .. } if matches!(self.link, Link::Attaching { .. }) => {
                 self.stalled = Some(reason);
             }
+            ToSession::Rebase { before, tail, refused, heads, confirmed, .. }
+                if next_epoch && matches!(self.link, Link::Attached) =>
+            {
+                self.confirmed = Some(confirmed);
+                return self.on_rebase(now, before, &tail, &refused, heads);
+            }
             _ if newer => self.attach_now(now),
             ToSession::Reattach { .. } if !matches!(self.link, Link::Attaching { .. }) => {
                 self.attach_again(now);
@@ -61,7 +69,7 @@ impl Session {
     /// Takes what an attached session hears of its leader.
     fn on_news(&mut self, now: Duration, message: ToSession) -> Result<Vec<Work>, MergeError> {
         match message {
-            ToSession::Advance { tail, refused, .. } => {
+            ToSession::Advance { tail, refused, confirmed, .. } => {
                 self.stalled = None;
                 if tail.parent != self.upstream() {
                     let (here, there) = (self.upstream(), tail.heads());
@@ -73,9 +81,8 @@ impl Session {
                     return Ok(Vec::new());
                 }
                 let ids: Vec<EventId> = refused.iter().map(|refused| refused.id).collect();
-                let merged = self.pending.merge(&tail, &ids);
-                let merges = self.take_side(now, merged)?;
-                self.settle(now, &merges, &refused);
+                self.confirmed = confirmed;
+                let merges = self.take_tail(now, &tail, &ids, &refused)?;
                 self.ask_after_missed(now);
                 return Ok(if merges.is_empty() { Vec::new() } else { vec![Work::Merge(merges)] });
             }
@@ -90,8 +97,14 @@ impl Session {
                     outbox.rewind(from);
                 }
             }
-            ToSession::Pong { heads, documents, .. } => {
+            ToSession::Pong { heads, documents, confirmed, .. } => {
                 self.stalled = None;
+                if heads == self.upstream() && confirmed != self.confirmed {
+                    self.confirmed = confirmed;
+                    let tail = Tail { parent: heads, commits: Vec::new() };
+                    let merges = self.take_tail(now, &tail, &[], &[])?;
+                    return Ok(if merges.is_empty() { Vec::new() } else { vec![Work::Merge(merges)] });
+                }
                 if heads != self.upstream() || documents != self.documents_seen {
                     self.attach_again(now);
                 }
@@ -112,6 +125,7 @@ impl Session {
                 return Ok(self.take_documents(vec![document]));
             }
             ToSession::Stalled { reason, .. } => self.stalled = Some(reason),
+            ToSession::Backend { status, .. } => self.backend = Some(status),
             _ => {}
         }
         Ok(Vec::new())
@@ -119,7 +133,7 @@ impl Session {
 
     /// What is pending and acknowledged: its echo, or the word that it was refused, has got lost; or the leader went on
     /// without it, because its log had lost it after an acknowledgement. Attaching tells.
-    fn ask_after_missed(&mut self, now: Duration) {
+    pub(super) fn ask_after_missed(&mut self, now: Duration) {
         let missed = |commit: &Commit| {
             let outbox = self.outboxes.get(&commit.author());
             outbox.is_some_and(|outbox| commit.last_n().get() <= outbox.acknowledged)
@@ -162,6 +176,9 @@ impl Session {
         for merge in merges {
             for commit in merge.arrived() {
                 self.settle_one(now, commit, Outcome::Persisted);
+                if merge.lane == Lane::Synced && self.confirmed.is_some() {
+                    self.logged.awaits(commit);
+                }
             }
             for commit in &merge.refused {
                 self.settle_one(now, commit, refusal(commit, refused));
@@ -193,7 +210,9 @@ impl Session {
 
 /// Why `commit` is not in the log, as far as the leader said.
 pub(super) fn refusal(commit: &Commit, refused: &[Refused]) -> Outcome {
-    let known = refused.iter().find(|refused| refused.id == commit.id());
+    let ids = |id: EventId| commit.events().iter().any(|event| event.id == id);
+    // A part of it may have been refused under a name of its own.
+    let known = refused.iter().find(|refused| ids(refused.id));
     let reason = known.map_or_else(
         || "the leader passed over it: its log has lost what came before".into(),
         |refused| refused.reason.clone(),

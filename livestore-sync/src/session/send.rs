@@ -69,9 +69,11 @@ impl Session {
     /// Whose commits the session holds, and from which `n` on.
     fn authors(&self) -> Vec<(SessionId, NonZeroU64)> {
         let mut authors: Vec<(SessionId, NonZeroU64)> = Vec::new();
-        for commit in self.pending.commits().chain(&self.parked) {
-            if authors.iter().all(|(author, _)| *author != commit.author()) {
-                authors.push((commit.author(), commit.first_n()));
+        let awaited = self.logged.awaited().map(|awaited| &awaited.commit);
+        for commit in awaited.chain(self.pending.commits()).chain(&self.parked) {
+            match authors.iter_mut().find(|(author, _)| *author == commit.author()) {
+                Some((_, from)) => *from = commit.first_n().min(*from),
+                None => authors.push((commit.author(), commit.first_n())),
             }
         }
         authors

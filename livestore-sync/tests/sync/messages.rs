@@ -32,6 +32,7 @@ fn what_is_sent_is_what_arrives() {
         fence,
         tail: tail(zero(), &[commit(1, 1, 1)]),
         refused: vec![Refused { id: id(1, 2), reason: "taken".into() }],
+        confirmed: Some(3),
     });
 }
 
