@@ -96,9 +96,7 @@ impl Ledger {
             self.read_all(log, client)?;
             if policy == OnBackendChanged::Reset {
                 // The app has chosen the backend's log, whatever it lacks.
-                let gone = |id: &EventId| {
-                    self.was_confirmed.contains(id) && self.open.contains(id)
-                };
+                let gone = |id: &EventId| self.was_confirmed.contains(id) && self.open.contains(id);
                 let gone: Vec<EventId> = before.into_iter().filter(gone).collect();
                 self.excused.extend(gone);
             }

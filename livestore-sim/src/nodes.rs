@@ -9,7 +9,8 @@ use std::{
 
 use livestore_sync::{
     ClientId, Commit, Document, DocumentKey, EventId, Fence, Leader, LeaderConfig, Limits, Merge,
-    OnBackendChanged, PROTOCOL, Refused, Session, SessionConfig, SessionId, ToLeader, ToSession, Work,
+    OnBackendChanged, PROTOCOL, Refused, Session, SessionConfig, SessionId, ToLeader, ToSession,
+    Work,
 };
 
 use crate::{

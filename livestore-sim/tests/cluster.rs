@@ -4,9 +4,9 @@ use livestore_sim::{Action, Cluster, ClusterAction, Fate, Schema, Setup};
 use livestore_sync::{ConnectionStatus, OnBackendChanged};
 
 /// What a commit's bits mean: an `Added` of one event on row 0.
-const ADDED: u16 = 1 << 8;
+const ADDED: u16 = 384;
 /// A `Claimed` of one event on row 0: refused when somebody else was first.
-const CLAIMED: u16 = (1 << 8) + 4;
+const CLAIMED: u16 = 384 + 4;
 /// An event that the backend refuses.
 const BARRED: u16 = 0;
 

@@ -46,7 +46,9 @@ impl Event {
             .unwrap_or_else(|| EventId::foreign(client, session, number));
         match Args::pulled(args) {
             Ok(args) => Self { id, name: name.into(), args },
-            Err(_) => Self { id, name: Arc::from(format!("unreadable:{name}")), args: Args::none() },
+            Err(_) => {
+                Self { id, name: Arc::from(format!("unreadable:{name}")), args: Args::none() }
+            }
         }
     }
 }

@@ -32,9 +32,8 @@ impl Effects {
         // They are near the end: what stands before them is what a backend has yet to confirm.
         let start = effects.iter().rposition(|effect| effect.commit == first.id())?;
         let found = effects.range(start..).zip(commits);
-        let effective = found.map(|(effect, commit)| {
-            (effect.commit == commit.id()).then_some(effect.effective)
-        });
+        let effective = found
+            .map(|(effect, commit)| (effect.commit == commit.id()).then_some(effect.effective));
         effective.collect::<Option<Vec<bool>>>().filter(|found| found.len() == commits.len())
     }
 

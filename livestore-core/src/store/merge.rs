@@ -98,9 +98,9 @@ fn confirm(effects: &Effects, commits: &[Commit]) -> Result<(), MergeFailed> {
 
 /// These will not be rolled back any more.
 fn forget(effects: &mut Effects, commits: &[Commit]) -> Result<(), MergeFailed> {
-    commits.iter().try_for_each(|commit| {
-        effects.forget(commit).map(drop).ok_or(MergeFailed::OutOfStep)
-    })
+    commits
+        .iter()
+        .try_for_each(|commit| effects.forget(commit).map(drop).ok_or(MergeFailed::OutOfStep))
 }
 
 /// Undoes pending commits, newest first.

@@ -126,7 +126,9 @@ impl ClusterWeather {
             0..=5 if rng.chance(self.partition * 33) => {
                 ClusterAction::Partition { client, breaks: rng.chance(70) }
             }
-            6..=8 if rng.chance(self.disaster * 50) => ClusterAction::Replace { empty: rng.chance(50) },
+            6..=8 if rng.chance(self.disaster * 50) => {
+                ClusterAction::Replace { empty: rng.chance(50) }
+            }
             9..=13 if rng.chance(self.disaster * 50) => ClusterAction::Restore,
             14..=17 => ClusterAction::BackUp,
             18..=22 => ClusterAction::Restart { up: rng.chance(80) },

@@ -127,7 +127,9 @@ impl Backend {
             ToBackend::Pull { pull, .. } if !self.up => {
                 vec![(client, FromBackend::NotPulled { pull, failure: unavailable() })]
             }
-            ToBackend::Pull { pull, backend, .. } if backend.as_ref().is_some_and(|b| *b != self.id) => {
+            ToBackend::Pull { pull, backend, .. }
+                if backend.as_ref().is_some_and(|b| *b != self.id) =>
+            {
                 vec![(client, FromBackend::NotPulled { pull, failure: Failure::Changed })]
             }
             ToBackend::Pull { pull, after, live, .. } => {
@@ -205,11 +207,7 @@ impl Backend {
         events: impl IntoIterator<Item = Event>,
     ) -> Result<Vec<(usize, FromBackend)>, String> {
         let after = self.log.len() as u64;
-        for mut event in events {
-            if self.mutation == Some(Mutation::LoseIds) {
-                let number = NonZeroU64::MIN.saturating_add(self.log.len() as u64);
-                event.id = EventId::foreign("somebody", "else", number);
-            }
+        for event in events {
             if !self.ids.insert(event.id) {
                 return Err(format!("the backend has event {} twice", event.id));
             }

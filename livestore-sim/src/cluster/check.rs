@@ -17,7 +17,8 @@ impl Cluster {
         }
         let rows = &log.lanes.synced;
         let from = rows.partition_point(|row| row.head.number as usize <= client.compared);
-        let skip = client.compared - from.checked_sub(1).map_or(0, |at| rows[at].head.number as usize);
+        let skip =
+            client.compared - from.checked_sub(1).map_or(0, |at| rows[at].head.number as usize);
         let ours = rows[from..].iter().flat_map(|row| row.commit.events()).skip(skip);
         let theirs = self.backend.log.iter().skip(client.compared);
         let count = confirmed - client.compared;

@@ -8,9 +8,9 @@ mod action;
 mod backend;
 mod check;
 
-use std::collections::VecDeque;
+use std::{collections::VecDeque, num::NonZeroU64};
 
-use livestore_sync::{ClientId, FromBackend, OnBackendChanged, ToBackend};
+use livestore_sync::{ClientId, EventId, FromBackend, OnBackendChanged, ToBackend};
 
 use crate::{
     action::Action, counts::Counts, mutation::Mutation, nodes::Uplink, rng::Rng, world::World,
@@ -232,6 +232,7 @@ impl Cluster {
         if term == world.term() && world.has_room_for_pages() {
             let message = match self.mutation {
                 Some(Mutation::TrustBackend) => world.trusting(message),
+                Some(Mutation::LoseIds) => without_ids(message),
                 _ => message,
             };
             world.hear(message);
@@ -256,8 +257,10 @@ impl Client {
 
     /// The connection is gone: its frames are, and the leader learns it.
     fn break_connection(&mut self) {
-        let lost =
-            FromBackend::Lost { connection: self.connection, reason: "the connection broke".into() };
+        let lost = FromBackend::Lost {
+            connection: self.connection,
+            reason: "the connection broke".into(),
+        };
         self.answers = VecDeque::from([(self.world.term(), lost)]);
     }
 
@@ -289,6 +292,17 @@ impl Client {
             self.answers.extend(again);
         }
     }
+}
+
+/// The message, by a codec that does not find the events' ids.
+fn without_ids(mut message: FromBackend) -> FromBackend {
+    if let FromBackend::Page { page, .. } = &mut message {
+        for (number, event) in (page.after..).zip(&mut page.events) {
+            let number = NonZeroU64::MIN.saturating_add(number);
+            event.id = EventId::foreign("somebody", "else", number);
+        }
+    }
+    message
 }
 
 fn pick(count: usize, message: u8) -> Option<usize> {

@@ -159,7 +159,9 @@ impl World {
                 return Err(format!("event {id} is in quarantine and in the backend's log"));
             }
             if !there && !quarantined && !self.ledger.is_excused(id) {
-                return Err(format!("event {id} is neither in the backend's log nor in quarantine"));
+                return Err(format!(
+                    "event {id} is neither in the backend's log nor in quarantine"
+                ));
             }
         }
         Ok(())

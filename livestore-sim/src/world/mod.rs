@@ -15,8 +15,8 @@ use std::{
 };
 
 use livestore_sync::{
-    Args, ClientId, Commit, Document, DocumentKey, DocumentOwner, Event, EventId, Journal,
-    Lane, Recipients, SessionId, TabId, ToBackend, ToLeader, ToSession,
+    Args, ClientId, Commit, Document, DocumentKey, DocumentOwner, Event, EventId, Journal, Lane,
+    Recipients, SessionId, TabId, ToBackend, ToLeader, ToSession,
 };
 
 use crate::{
@@ -73,11 +73,7 @@ impl World {
     }
 
     /// An empty world of one of many clients.
-    pub fn of_client(
-        client: ClientId,
-        uplink: Option<Uplink>,
-        mutation: Option<Mutation>,
-    ) -> Self {
+    pub fn of_client(client: ClientId, uplink: Option<Uplink>, mutation: Option<Mutation>) -> Self {
         Self {
             client,
             uplink,

@@ -105,7 +105,8 @@ impl Intake {
         self.queue = waiting
             .filter_map(|commit| {
                 let first = commit.first_n().get();
-                let known = if commit.author() == author { (n + 1).saturating_sub(first) } else { 0 };
+                let known =
+                    if commit.author() == author { (n + 1).saturating_sub(first) } else { 0 };
                 commit.without_first(usize::try_from(known).unwrap_or(usize::MAX))
             })
             .collect();

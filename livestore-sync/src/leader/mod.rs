@@ -541,7 +541,9 @@ impl Leader {
             return Err(format!("{} commits wait", self.intake.len()));
         }
         match &self.upstream {
-            Some(upstream) if self.merging.is_none() => upstream.check_invariants(self.heads.synced),
+            Some(upstream) if self.merging.is_none() => {
+                upstream.check_invariants(self.heads.synced)
+            }
             _ => Ok(()),
         }
     }

@@ -7,11 +7,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use crate::{
-    event::Commit,
-    head::Head,
-    id::EventId,
-};
+use crate::{event::Commit, head::Head, id::EventId};
 
 /// The unconfirmed end of the log, as a session has it.
 #[derive(Clone, Debug, Default)]
@@ -90,7 +86,9 @@ impl Logged {
     /// whose undo records can go.
     pub(super) fn confirm(&mut self, number: u64, keep: usize) -> Vec<Commit> {
         let mut forget = Vec::new();
-        while let Some((commit, head)) = self.commits.pop_front_if(|(_, head)| head.number <= number) {
+        while let Some((commit, head)) =
+            self.commits.pop_front_if(|(_, head)| head.number <= number)
+        {
             if self.forgotten > 0 {
                 // The floor is above it already.
                 self.forgotten -= 1;
@@ -138,7 +136,8 @@ impl Logged {
 
     /// Drops what follows `at`, one of the places that [`Logged::after`] knows.
     pub(super) fn cut(&mut self, at: Head) {
-        while let Some((commit, _)) = self.commits.pop_back_if(|(_, head)| head.number > at.number) {
+        while let Some((commit, _)) = self.commits.pop_back_if(|(_, head)| head.number > at.number)
+        {
             self.undoable_events -= commit.events().len();
             for event in commit.events() {
                 if let Some(awaited) = self.awaited.get_mut(&event.id) {

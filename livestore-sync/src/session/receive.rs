@@ -103,7 +103,11 @@ impl Session {
                     self.confirmed = confirmed;
                     let tail = Tail { parent: heads, commits: Vec::new() };
                     let merges = self.take_tail(now, &tail, &[], &[])?;
-                    return Ok(if merges.is_empty() { Vec::new() } else { vec![Work::Merge(merges)] });
+                    return Ok(if merges.is_empty() {
+                        Vec::new()
+                    } else {
+                        vec![Work::Merge(merges)]
+                    });
                 }
                 if heads != self.upstream() || documents != self.documents_seen {
                     self.attach_again(now);

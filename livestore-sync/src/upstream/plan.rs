@@ -94,7 +94,8 @@ impl Upstream {
             && incoming.len() < self.limits.merge_events
             && ids.insert(event.id)
         {
-            incoming.extend(self.inbox.pop_front().map(|event| Commit::single(Lane::Synced, event)));
+            incoming
+                .extend(self.inbox.pop_front().map(|event| Commit::single(Lane::Synced, event)));
         }
         let pending: Vec<Commit> = self.pending.iter().cloned().collect();
         let (merge, contradicted) = match merge(Lane::Synced, &pending, &incoming, &[]) {
@@ -146,7 +147,8 @@ impl Upstream {
     }
 
     fn write_name(&mut self, head: Head, epoch: u64) -> Option<LeaderMerge> {
-        let plan = self.name_is_new.then(|| self.plan_of(Merge::nothing(Lane::Synced), head, epoch));
+        let plan =
+            self.name_is_new.then(|| self.plan_of(Merge::nothing(Lane::Synced), head, epoch));
         plan.map(|plan| self.begin(plan, self.confirmed, self.anchor.clone(), 0))
     }
 
@@ -172,7 +174,9 @@ impl Upstream {
                 (true, true) => reapply.extend(commit.singles()),
                 (true, false) => reapply.push(commit.clone()),
                 (false, true) => {}
-                (false, false) => quarantined.push((commit.clone(), "the backend was reset".into())),
+                (false, false) => {
+                    quarantined.push((commit.clone(), "the backend was reset".into()))
+                }
             }
         }
         let plan = LeaderMerge {

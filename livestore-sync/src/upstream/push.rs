@@ -121,7 +121,8 @@ impl Upstream {
             Failure::ServerAhead { .. } => {
                 // A backend that says so again, and has nothing new, is given time.
                 let again = self.ahead_at.replace(parent) == Some(parent);
-                let wait = if again { self.retry.failed(&failure.to_string()) } else { Duration::ZERO };
+                let wait =
+                    if again { self.retry.failed(&failure.to_string()) } else { Duration::ZERO };
                 self.pull_at(now + wait);
             }
             Failure::Rejected { number, reason } => {

@@ -116,7 +116,8 @@ fn a_refused_commit_is_rolled_back_and_told() {
     session.commit(commit(1, 2, 2)).expect("the next");
     let refused = vec![Refused { id: id(1, 1), reason: "taken".into() }];
     let tail = tail(session.upstream(), &[]);
-    let work = hear(&mut session, 1, ToSession::Advance { fence: FENCE, tail, refused, confirmed: None });
+    let work =
+        hear(&mut session, 1, ToSession::Advance { fence: FENCE, tail, refused, confirmed: None });
     let [Work::Merge(merges)] = &work[..] else { panic!("{work:?}") };
     assert_eq!(merges[0].roll_back, [commit(1, 2, 2), commit(1, 1, 1)]);
     assert_eq!(merges[0].reapply, [commit(1, 2, 2)]);
@@ -165,7 +166,11 @@ fn a_gap_or_a_newer_leader_makes_it_attach_again() {
     check(|_| ToSession::Reattach { fence: FENCE });
     let mut session = open(&[]);
     let tail = tail(session.upstream(), &[commit(2, 1, 1)]);
-    hear(&mut session, 1, ToSession::Advance { fence: newer, tail, refused: Vec::new(), confirmed: None });
+    hear(
+        &mut session,
+        1,
+        ToSession::Advance { fence: newer, tail, refused: Vec::new(), confirmed: None },
+    );
     assert_eq!(session.upstream(), zero(), "another leader's word is not taken before attaching");
 }
 
@@ -174,7 +179,11 @@ fn an_older_leader_is_not_heard() {
     let mut session = open(&[]);
     let old = Fence { term: 4, epoch: 9 };
     let tail = tail(zero(), &[commit(2, 1, 1)]);
-    hear(&mut session, 1, ToSession::Advance { fence: old, tail, refused: Vec::new(), confirmed: None });
+    hear(
+        &mut session,
+        1,
+        ToSession::Advance { fence: old, tail, refused: Vec::new(), confirmed: None },
+    );
     hear(&mut session, 1, ToSession::Reattach { fence: old });
     hear(&mut session, 1, ToSession::Announce { fence: old, protocol: PROTOCOL + 1, schema: 0 });
     assert_eq!((session.upstream(), session.status(at(1))), (zero(), LeaderStatus::Attached));
@@ -215,7 +224,11 @@ fn a_silent_leader_is_a_status() {
     assert_eq!(session.status(at(7000)), LeaderStatus::Silent { since: at(2000) });
     session.commit(commit(1, 1, 1)).expect("commits go on");
     let heads = session.upstream();
-    hear(&mut session, 7001, ToSession::Pong { fence: FENCE, heads, documents: 0, confirmed: None });
+    hear(
+        &mut session,
+        7001,
+        ToSession::Pong { fence: FENCE, heads, documents: 0, confirmed: None },
+    );
     assert_eq!(session.status(at(7001)), LeaderStatus::Attached);
 }
 
