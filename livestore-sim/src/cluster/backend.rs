@@ -143,7 +143,7 @@ impl Backend {
                 vec![(client, FromBackend::NotPushed { push, failure: unavailable() })]
             }
             ToBackend::Push { push, batch } => {
-                let (mut told, failure) = self.push(batch)?;
+                let (mut told, failure) = self.push(&batch)?;
                 told.push(match failure {
                     None => (client, FromBackend::Pushed { push }),
                     Some(failure) => (client, FromBackend::NotPushed { push, failure }),
@@ -172,7 +172,7 @@ impl Backend {
     #[expect(clippy::type_complexity, reason = "taken apart at once")]
     fn push(
         &mut self,
-        batch: Batch,
+        batch: &Batch,
     ) -> Result<(Vec<(usize, FromBackend)>, Option<Failure>), String> {
         let head = self.log.len() as u64;
         if batch.backend.as_ref().is_some_and(|known| *known != self.id) {

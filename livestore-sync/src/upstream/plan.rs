@@ -159,7 +159,7 @@ impl Upstream {
         let moves = |(index, commit): (usize, &Commit)| {
             index < lost.len() && (commit.id().is_foreign() || commit.events().len() > 1)
         };
-        let stays = if keep { rows.iter().enumerate().position(|row| moves(row)) } else { Some(0) };
+        let stays = if keep { rows.iter().enumerate().position(moves) } else { Some(0) };
         let stays = stays.unwrap_or(rows.len());
         let (stay, go) = rows.split_at(stays);
         let (mut reapply, mut quarantined) = (Vec::new(), Vec::new());
@@ -175,7 +175,7 @@ impl Upstream {
                 (true, false) => reapply.push(commit.clone()),
                 (false, true) => {}
                 (false, false) => {
-                    quarantined.push((commit.clone(), "the backend was reset".into()))
+                    quarantined.push((commit.clone(), "the backend was reset".into()));
                 }
             }
         }

@@ -13,9 +13,9 @@ const FENCE: Fence = Fence { term: 5, epoch: 0 };
 
 /// A log of synced commits.
 #[derive(Default)]
-struct Log {
-    commits: Vec<Commit>,
-    snapshot: Option<Arc<[u8]>>,
+pub(crate) struct Log {
+    pub(crate) commits: Vec<Commit>,
+    pub(crate) snapshot: Option<Arc<[u8]>>,
 }
 
 impl Log {
@@ -68,7 +68,7 @@ impl LeaderStorage for Log {
     }
 }
 
-fn leader_with(log: &Log, limits: Limits) -> Leader {
+pub(crate) fn leader_with(log: &Log, limits: Limits) -> Leader {
     let config = LeaderConfig { limits, ..LeaderConfig::new(CLIENT, 0, FENCE, log.heads()) };
     let mut leader = Leader::new(config);
     let announce = leader.poll_send().expect("a leader announces itself");

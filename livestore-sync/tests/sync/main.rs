@@ -1,6 +1,7 @@
 //! The public face of livestore-sync, tested from outside.
 
 mod args;
+mod backend;
 mod build;
 mod leader;
 mod merge;

@@ -157,7 +157,12 @@ fn a_gap_or_a_newer_leader_makes_it_attach_again() {
         ToSession::Advance { fence: FENCE, tail, refused: Vec::new(), confirmed: None }
     });
     check(|_| ToSession::Pong { fence: FENCE, heads: zero(), documents: 0, confirmed: None });
-    check(|session| ToSession::Pong { fence: FENCE, heads: session.upstream(), documents: 1, confirmed: None });
+    check(|session| ToSession::Pong {
+        fence: FENCE,
+        heads: session.upstream(),
+        documents: 1,
+        confirmed: None,
+    });
     check(|_| ToSession::Announce {
         fence: Fence { term: 6, epoch: 0 },
         protocol: PROTOCOL,
