@@ -18,6 +18,10 @@ pub(crate) enum ForLeader {
 }
 
 /// Everything a leader sends to sessions: the sync machine's messages, how its opening goes, answers.
+#[allow(
+    clippy::large_enum_variant,
+    reason = "made, handed on and dropped one by one; smaller on wasm32"
+)]
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub(crate) enum ForSession {
     /// For the session machine.
