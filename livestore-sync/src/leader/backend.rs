@@ -71,7 +71,8 @@ impl Leader {
     }
 
     /// The next request to the backend. Poll until `None` after [`Leader::set_backend`], [`Leader::hear`],
-    /// [`Leader::finish`], and when [`Leader::poll_timeout`] is reached.
+    /// [`Leader::finish`], and when [`Leader::poll_timeout`] is reached; then ask [`Leader::next_merge`], as a commit that
+    /// can't be sent goes to quarantine.
     #[must_use]
     pub fn poll_backend(&mut self, now: Duration) -> Option<ToBackend> {
         let stopped = self.stopped.is_some();

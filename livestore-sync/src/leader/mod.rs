@@ -22,7 +22,9 @@
 
 mod attach;
 mod backend;
+mod documents;
 mod intake;
+mod storage;
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -32,7 +34,7 @@ use std::{
 
 use crate::{
     backend::BackendStatus,
-    document::{Document, DocumentKey, DocumentOwner},
+    document::{Document, DocumentKey},
     event::{Commit, Lane, PerLane},
     head::Head,
     id::{ClientId, EventId, SessionId},
@@ -41,7 +43,9 @@ use crate::{
     upstream::{LeaderMerge, Upstream},
 };
 use attach::Transfer;
+use documents::WaitingDocument;
 use intake::Intake;
+pub use storage::LeaderStorage;
 
 /// Who a leader is, and what its log holds when it starts.
 #[derive(Clone, Debug)]
@@ -65,50 +69,6 @@ impl LeaderConfig {
     pub fn new(client: ClientId, schema: u64, fence: Fence, heads: PerLane<Head>) -> Self {
         Self { client, protocol: PROTOCOL, schema, fence, heads, limits: Limits::default() }
     }
-}
-
-/// What the machine reads of the driver's databases; always as of the last [`Leader::finish`].
-pub trait LeaderStorage {
-    /// Why a read failed.
-    type Error;
-
-    /// The last `n` of `author` in the log or in quarantine; 0 when there is none.
-    ///
-    /// # Errors
-    /// The storage's.
-    fn last_n(&self, author: SessionId) -> Result<u64, Self::Error>;
-
-    /// Whether the log's event number `head.number` carries the hash `head.hash`. ([`Head::ZERO`] and the log's own
-    /// head are not asked for.)
-    ///
-    /// # Errors
-    /// The storage's.
-    fn holds(&self, lane: Lane, head: Head) -> Result<bool, Self::Error>;
-
-    /// The commits after `head`, which the log holds: as many whole ones as fit into `max_bytes`, at least one.
-    ///
-    /// # Errors
-    /// The storage's.
-    fn tail(&self, lane: Lane, head: Head, max_bytes: usize) -> Result<Vec<Commit>, Self::Error>;
-
-    /// `author`'s commits in quarantine with a first `n` of at least `from`.
-    ///
-    /// # Errors
-    /// The storage's.
-    fn refused(&self, author: SessionId, from: u64) -> Result<Vec<Refused>, Self::Error>;
-
-    /// The saved documents of the client and of `session`'s tab.
-    ///
-    /// # Errors
-    /// The storage's.
-    fn documents(&self, session: SessionId) -> Result<Vec<Document>, Self::Error>;
-
-    /// The state as bytes for another session of this schema; `None` when there is none to give, and sessions fold
-    /// the log.
-    ///
-    /// # Errors
-    /// The storage's.
-    fn snapshot(&self) -> Result<Option<Arc<[u8]>>, Self::Error>;
 }
 
 /// What the driver writes in one transaction of the log.
@@ -140,19 +100,6 @@ pub enum Recipients {
     Everyone,
     /// These sessions, at least one.
     Sessions(Vec<SessionId>),
-}
-
-/// A document waiting to be written, and who waits for the word.
-#[derive(Clone, Debug)]
-struct WaitingDocument {
-    document: Document,
-    setters: Vec<(SessionId, u64)>,
-}
-
-impl WaitingDocument {
-    fn is_set_by(&self, session: SessionId) -> bool {
-        self.setters.iter().any(|(setter, _)| *setter == session)
-    }
 }
 
 /// One leader.
@@ -340,40 +287,6 @@ impl Leader {
         self.send(from, answer);
     }
 
-    /// Takes a value unless it is old; answers a repeated one with what the document is now.
-    fn on_set_document<S: LeaderStorage>(
-        &mut self,
-        from: SessionId,
-        document: Document,
-        version: u64,
-        storage: &S,
-    ) -> Result<(), S::Error> {
-        let key = document.key.clone();
-        let newest = self.versions.entry(from).or_default().entry(key.clone()).or_insert(0);
-        if version < *newest {
-            return Ok(());
-        }
-        if version == *newest {
-            let waits = self.documents.get(&key).is_some_and(|waiting| waiting.is_set_by(from));
-            let saved = if waits { Vec::new() } else { storage.documents(from)? };
-            if let Some(document) = saved.into_iter().find(|saved| saved.key == key) {
-                let (fence, count) = (self.config.fence, self.documents_count);
-                let (before, saved) = (count, Some(version));
-                self.send(from, ToSession::Document { fence, before, count, document, saved });
-            }
-            return Ok(());
-        }
-        *newest = version;
-        let waiting = self
-            .documents
-            .entry(key)
-            .or_insert_with(|| WaitingDocument { document: document.clone(), setters: Vec::new() });
-        waiting.document = document;
-        waiting.setters.retain(|(setter, _)| *setter != from);
-        waiting.setters.push((from, version));
-        Ok(())
-    }
-
     /// What to write next; `None` when nothing waits, or while the storage is given a rest. The driver answers with
     /// [`Leader::finish`] before it does anything else with the machine.
     #[must_use]
@@ -439,17 +352,7 @@ impl Leader {
         match outcome {
             Err(reason) => {
                 self.intake.put_back(commits);
-                for (key, mut old) in documents {
-                    // A value that has arrived since is newer.
-                    let newer = self.documents.remove(&key);
-                    if let Some(newer) = newer {
-                        old.document = newer.document;
-                        let came = newer.setters;
-                        old.setters.retain(|(setter, _)| came.iter().all(|(s, _)| s != setter));
-                        old.setters.extend(came);
-                    }
-                    self.documents.insert(key, old);
-                }
+                self.put_back_documents(documents);
                 self.stall(now, reason);
             }
             Ok(refused) => {
@@ -479,27 +382,6 @@ impl Leader {
         }
         let (fence, confirmed) = (self.config.fence, self.confirmed());
         self.broadcast(ToSession::Advance { fence, tail, refused, confirmed });
-    }
-
-    /// Tells a document's new value to everyone whom it concerns, and the setters that theirs is taken.
-    fn note_saved(&mut self, key: &DocumentKey, waiting: &WaitingDocument) {
-        let fence = self.config.fence;
-        let before = self.documents_count;
-        self.documents_count += u64::from(key.owner == DocumentOwner::Client);
-        let count = self.documents_count;
-        let message = |saved| {
-            let document = waiting.document.clone();
-            ToSession::Document { fence, before, count, document, saved }
-        };
-        for (setter, version) in &waiting.setters {
-            self.send(*setter, message(Some(*version)));
-        }
-        let readers = self.attached().filter(|id| key.concerns(*id) && !waiting.is_set_by(*id));
-        let readers: Vec<SessionId> = readers.collect();
-        if !readers.is_empty() {
-            let message = message(None);
-            self.outgoing.push_back(Outgoing { to: Recipients::Sessions(readers), message });
-        }
     }
 
     fn broadcast(&mut self, message: ToSession) {

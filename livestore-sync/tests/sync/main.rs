@@ -3,6 +3,7 @@
 mod args;
 mod backend;
 mod build;
+mod confirmed;
 mod leader;
 mod merge;
 mod messages;

@@ -10,24 +10,24 @@ use livestore_sync::{
 
 use crate::build::{CLIENT, commit, event, id, session, tail, zero};
 
-const FENCE: Fence = Fence { term: 5, epoch: 0 };
+pub(crate) const FENCE: Fence = Fence { term: 5, epoch: 0 };
 
-fn at(ms: u64) -> Duration {
+pub(crate) fn at(ms: u64) -> Duration {
     Duration::from_millis(ms)
 }
 
-fn sends(session: &mut Session, ms: u64) -> Vec<ToLeader> {
+pub(crate) fn sends(session: &mut Session, ms: u64) -> Vec<ToLeader> {
     std::iter::from_fn(|| session.poll_send(at(ms))).collect()
 }
 
 /// The one message it sends now.
-fn sent(session: &mut Session, ms: u64) -> ToLeader {
+pub(crate) fn sent(session: &mut Session, ms: u64) -> ToLeader {
     let mut messages = sends(session, ms);
     assert_eq!(messages.len(), 1, "{messages:?}");
     messages.remove(0)
 }
 
-fn attach_of(message: ToLeader) -> Attach {
+pub(crate) fn attach_of(message: ToLeader) -> Attach {
     match message {
         ToLeader::Attach(attach) => attach,
         other => panic!("an attach was expected: {other:?}"),
@@ -41,7 +41,7 @@ fn push_of(message: ToLeader) -> Push {
     }
 }
 
-fn attached(attempt: u64, tail: Tail) -> Attached {
+pub(crate) fn attached(attempt: u64, tail: Tail) -> Attached {
     Attached {
         fence: FENCE,
         attempt,
@@ -57,14 +57,14 @@ fn attached(attempt: u64, tail: Tail) -> Attached {
     }
 }
 
-fn hear(session: &mut Session, ms: u64, message: ToSession) -> Vec<Work> {
+pub(crate) fn hear(session: &mut Session, ms: u64, message: ToSession) -> Vec<Work> {
     let work = session.receive(at(ms), message).expect("the message fits");
     assert_eq!(session.check_invariants(), Ok(()));
     work
 }
 
 /// A session that is attached to a leader with this log.
-fn open(log: &[Commit]) -> Session {
+pub(crate) fn open(log: &[Commit]) -> Session {
     let mut session = Session::new(SessionConfig::new(CLIENT, session(1), 0), at(0));
     let attempt = attach_of(sent(&mut session, 0)).attempt;
     hear(&mut session, 0, ToSession::NoSnapshot { fence: FENCE, attempt });
