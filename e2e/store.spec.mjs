@@ -212,6 +212,10 @@ test("a profile without OPFS runs in memory and says so", withBrowser(async (bro
   await todo.add(MILK, BREAD);
   await todo.toggle(0);
   await todo.shows(`[x] ${MILK}`, BREAD);
+  // Nothing lasts, and nothing comes back in parts either.
+  await todo.reload();
+  await todo.hasStorage("memory");
+  await todo.shows();
 }));
 
 test("without a network everything goes on", withBrowser(async (browser) => {

@@ -8,7 +8,7 @@ use livestore_sync::{Head, Lane, PerLane};
 
 use super::{
     LeaderConfig,
-    collect::{collect, state_file},
+    collect::{collect, is_state_file, state_file},
 };
 use crate::{
     eventlog::{EventLog, LogError},
@@ -71,11 +71,27 @@ fn open_log(storage: &Storage, file: &str) -> Result<EventLog, LogError> {
         let reason = "the file is cut short".to_owned();
         return Err(LogError::NotALog { file: file.to_owned(), reason });
     }
+    if let Some(state) = state_without_log(storage) {
+        let reason = format!(
+            "nothing is in it, though `{state}` was folded from it: put the log back, or delete the state to begin anew"
+        );
+        return Err(LogError::NotALog { file: file.to_owned(), reason });
+    }
     let refused = |source| LogError::at_open(file, source);
     let conn = storage.connect(LOG).map_err(refused)?;
     EventLog::check(&conn, file)?;
     storage.configure(&conn, Durability::Log).map_err(refused)?;
     EventLog::open(conn, file)
+}
+
+/// A state whose log is gone or empty, and which is then the last copy of what the log held.
+fn state_without_log(storage: &Storage) -> Option<String> {
+    if !storage.is_empty(LOG) {
+        return None;
+    }
+    // A directory that can't be listed can't be opened either, and that is reported.
+    let states = storage.databases().unwrap_or_default();
+    states.into_iter().find(|name| is_state_file(name)).map(|name| storage.label(&name))
 }
 
 /// Opens the state; a bad one is replaced by an empty one, with what was wrong.

@@ -26,6 +26,11 @@ pub(super) fn state_file(schema: u64) -> String {
 }
 
 /// The schema of a state file.
+/// Whether a state would be in this file.
+pub(super) fn is_state_file(file: &str) -> bool {
+    schema_of(file).is_some()
+}
+
 fn schema_of(file: &str) -> Option<u64> {
     let digits = file.strip_prefix("state-")?.strip_suffix(".db")?;
     u64::from_str_radix(digits, 16).ok().filter(|schema| state_file(*schema) == file)

@@ -58,9 +58,15 @@ impl Shared {
         }
     }
 
-    /// Lets go of journals: this store's leader keeps nothing, so they stay where they are for one that does.
+    /// Lets go of journals: this store's leader keeps nothing, so they stay where they are for one that does, and none is
+    /// written.
     pub(super) fn release_journals(&self) {
         self.connection.end_watch();
+        self.connection.journal.give_up();
+        match self.enter() {
+            Ok(mut engine) => engine.session.disown(),
+            Err(error) => tracing::error!(%error, "BUG: released inside the engine"),
+        }
         locked(&self.adopted).clear();
     }
 
@@ -96,7 +102,7 @@ impl Shared {
         }
         let kept = !journal.is_page_hidden()
             || self.journal_new(engine)
-            || (self.is_mostly_old(engine) && self.journal_anew(engine));
+            || (self.has_old(engine) && self.journal_anew(engine));
         kept && journal.make_room(unacknowledged)
     }
 
@@ -113,9 +119,9 @@ impl Shared {
         is_done(added)
     }
 
-    /// Whether writing the journal anew would win half of its room or more; if less, it could be needed at every commit.
-    fn is_mostly_old(&self, engine: &Engine) -> bool {
-        locked(&self.journaled).bytes >= 2 * engine.session.unacknowledged_bytes()
+    /// Whether writing the journal anew would win room.
+    fn has_old(&self, engine: &Engine) -> bool {
+        locked(&self.journaled).bytes > engine.session.unacknowledged_bytes()
     }
 
     /// Writes the journal without what the leader has acknowledged.

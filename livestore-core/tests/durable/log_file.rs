@@ -2,7 +2,7 @@
 
 use std::{fs, path::Path};
 
-use livestore_core::{BootWarning, LeaderStatus, OpenError, OpenFailure};
+use livestore_core::{LeaderStatus, OpenError, OpenFailure};
 
 use super::{
     check_all_is_there, directory, rewrite,
@@ -105,14 +105,29 @@ fn an_event_that_was_tampered_with_is_named_when_the_log_is_folded() {
 }
 
 #[test]
-fn a_log_that_was_deleted_under_its_state_does_not_go_unnoticed() {
+fn a_log_that_is_gone_or_empty_leaves_the_state_alone_that_is_the_last_copy() {
+    let why = "nothing is in it, though";
+    check_log_refused(why, remove);
+    check_log_refused(why, |log| {
+        remove(log);
+        fs::write(log, "").expect("ok");
+    });
+    // With a WAL, which SQLite would delete.
+    check_log_refused(why, |log| {
+        fs::write(log, "").expect("ok");
+        fs::write(format!("{}-wal", log.display()), "the last words").expect("ok");
+    });
+}
+
+#[test]
+fn a_store_is_begun_anew_where_its_log_and_its_state_are_gone() {
     let directory = directory();
     write_some(directory.path());
     remove(&log(directory.path()));
+    remove(&state::<Notes>(directory.path()));
     let store = in_directory(directory.path());
-    assert!(ids(&store).is_empty(), "the state is the fold of the log");
-    let warnings = store.boot_warnings();
-    assert!(matches!(&warnings[..], [BootWarning::StateRebuilt { .. }]), "{warnings:?}");
+    assert!(ids(&store).is_empty());
+    assert_eq!(store.boot_warnings(), []);
 }
 
 #[test]

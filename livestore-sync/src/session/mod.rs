@@ -334,6 +334,12 @@ impl Session {
         Ok(counted)
     }
 
+    /// Gives back what it has adopted and not made pending: its leader keeps nothing, and another session's may.
+    pub fn disown(&mut self) {
+        self.parked.clear();
+        self.forget_settled_authors();
+    }
+
     /// Whose journals' commits are not settled yet.
     pub fn adopted(&self) -> impl Iterator<Item = SessionId> + '_ {
         let own = self.config.id;

@@ -4,7 +4,12 @@
 //! as they come and nothing is journaled: a killed process loses what `persisted()` had not promised. Only one process
 //! has the files at a time, and a journal is written by a session that is ending, so every journal's author is dead.
 
-use std::{fs, path::PathBuf};
+use std::{
+    fs,
+    io::Write,
+    path::PathBuf,
+    sync::atomic::{AtomicBool, Ordering},
+};
 
 use livestore_sync::SessionId;
 
@@ -15,12 +20,21 @@ const PREFIX: &str = "journal-";
 
 /// Where this session's journal would be.
 #[derive(Debug)]
-pub struct Journal(Option<PathBuf>);
+pub struct Journal {
+    path: Option<PathBuf>,
+    given_up: AtomicBool,
+}
 
 impl Journal {
     /// A place for a journal; without a place for files there is none.
     pub fn open(place: Option<&StoragePlace>, session: SessionId) -> Self {
-        Self(place.map(|place| directory(place).join(format!("{PREFIX}{session}"))))
+        let path = place.map(|place| directory(place).join(format!("{PREFIX}{session}")));
+        Self { path, given_up: AtomicBool::new(false) }
+    }
+
+    /// From now on nothing is kept: this session's commits go where nothing lasts.
+    pub fn give_up(&self) {
+        self.given_up.store(true, Ordering::Relaxed);
     }
 
     /// Natively nothing hides.
@@ -38,10 +52,13 @@ impl Journal {
 
     /// Makes this record the whole journal; it is there whole or not at all.
     pub fn write(&self, record: &[u8]) -> Result<(), JournalError> {
-        let path = self.0.as_ref().ok_or(JournalError::Unavailable)?;
-        let beside = path.with_extension("new");
-        fs::write(&beside, record)
-            .and_then(|()| fs::File::open(&beside)?.sync_all())
+        let path = self.path.as_ref().filter(|_| !self.given_up.load(Ordering::Relaxed));
+        let path = path.ok_or(JournalError::Unavailable)?;
+        let mut beside = path.clone().into_os_string();
+        beside.push(".new");
+        // Synced by the handle that wrote: not every system syncs by one that may only read.
+        fs::File::create(&beside)
+            .and_then(|mut file| file.write_all(record).and_then(|()| file.sync_all()))
             .and_then(|()| fs::rename(&beside, path))
             .map_err(|_| JournalError::Full(record.len()))
     }
@@ -137,6 +154,9 @@ mod tests {
         let session = |open| SessionId { tab: TabId(7), open };
         Journal::open(Some(&place), session(1)).write(b"last words").expect("it is written");
         assert!(Journal::open(None, session(2)).write(b"lost").is_err());
+        let given_up = Journal::open(Some(&place), session(3));
+        given_up.give_up();
+        assert!(given_up.write(b"in memory").is_err());
         assert!(block_on(adopt_journals(&place, session(1))).is_empty(), "not its own");
         for _ in 0..2 {
             let mut found = block_on(adopt_journals(&place, session(2)));

@@ -79,6 +79,15 @@ impl Storage {
         Ok(database)
     }
 
+    /// Whether nothing is in a database: its file is not there, or has no bytes. (Its WAL would be lost if it were opened.)
+    pub fn is_empty(&self, name: &str) -> bool {
+        let Kind::Files { directory, .. } = &*self.0 else { return true };
+        match fs::metadata(directory.join(name)) {
+            Ok(file) => file.len() == 0,
+            Err(error) => error.kind() == io::ErrorKind::NotFound,
+        }
+    }
+
     /// Whether the file ends within a page. SQLite would read the rest of that page as zeros, and rows of zeros there.
     pub fn is_cut_short(&self, name: &str) -> bool {
         let Kind::Files { directory, .. } = &*self.0 else { return false };

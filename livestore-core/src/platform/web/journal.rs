@@ -62,6 +62,7 @@ pub struct Journal(Local<Rc<Inner>>);
 
 struct Inner {
     storage: Option<Storage>,
+    given_up: Cell<bool>,
     key: String,
     /// How many chunks stand there.
     room: Cell<usize>,
@@ -104,12 +105,23 @@ impl Journal {
         let inner = Inner {
             storage: place.and_then(|_| local_storage()),
             key: place.map_or_else(String::new, |place| chunk_key(&place.store, session, 0)),
+            given_up: Cell::new(false),
             room: Cell::new(0),
             written: RefCell::default(),
             on_hide: RefCell::new(None),
         };
         inner.reserve(1);
         Self(Local::new(Rc::new(inner)))
+    }
+
+    /// From now on nothing is kept, and no room is taken: this session's commits go where nothing lasts, and a journal
+    /// would bring some of them back without those they build on.
+    pub fn give_up(&self) {
+        if let Some(inner) = self.0.get() {
+            inner.clear();
+            inner.give_back(0);
+            inner.given_up.set(true);
+        }
     }
 
     /// Whenever the page may be at its end, `keep` writes what has to survive; false: nothing has to.
@@ -141,7 +153,7 @@ impl Journal {
 
     /// Makes this record the whole journal; if there is no room for it, the journal is as before.
     pub fn write(&self, record: &[u8]) -> Result<(), JournalError> {
-        let inner = self.0.get().filter(|inner| inner.storage.is_some());
+        let inner = self.0.get().filter(|inner| inner.storage().is_some());
         let inner = inner.ok_or(JournalError::Unavailable)?;
         if !inner.reserve(units_of(record.len()).div_ceil(CHUNK)) {
             return Err(JournalError::Full(record.len()));
@@ -169,9 +181,13 @@ fn units_of(bytes: usize) -> usize {
 }
 
 impl Inner {
+    fn storage(&self) -> Option<&Storage> {
+        self.storage.as_ref().filter(|_| !self.given_up.get())
+    }
+
     /// Sets a chunk to this text and filler; says whether that was possible. If not, what stood there stays.
     fn set(&self, chunk: usize, text: &str) -> bool {
-        let Some(storage) = &self.storage else { return false };
+        let Some(storage) = self.storage() else { return false };
         let mut value = String::with_capacity(CHUNK * UNIT_BYTES);
         value.push_str(text);
         value.extend(std::iter::repeat_n(FILLER, CHUNK - text.len() / UNIT_BYTES));
@@ -190,7 +206,7 @@ impl Inner {
     }
 
     fn append(&self, record: &[u8]) -> Result<(), JournalError> {
-        if self.storage.is_none() {
+        if self.storage().is_none() {
             return Err(JournalError::Unavailable);
         }
         let full = || JournalError::Full(record.len());
@@ -230,7 +246,7 @@ impl Inner {
 
     /// Keeps this many chunks.
     fn give_back(&self, keep: usize) {
-        let Some(storage) = &self.storage else { return };
+        let Some(storage) = self.storage() else { return };
         for chunk in (keep..self.room.get()).rev() {
             // Removing an item does not throw where reading the storage did not.
             let _ = storage.remove_item(&chunk_of(&self.key, chunk));

@@ -352,6 +352,32 @@ async fn the_journal_of_a_dead_session_is_adopted_by_one_and_stays_until_it_is_f
 const MOST: usize = 1_966_076;
 
 #[wasm_bindgen_test]
+async fn journals_are_adopted_in_the_order_of_their_openings() {
+    let store = store();
+    let opened = |open: u64| SessionId { tab: TabId(90 - open), open };
+    for open in [5, 2, 9, 1, 7, 3] {
+        Journal::open(Some(&place(&store)), opened(open)).write(b"words").unwrap();
+    }
+    let adopted = adopt_journals(&place(&store), opened(10)).await;
+    let order: Vec<u64> = adopted.iter().map(|journal| journal.session().open).collect();
+    assert_eq!(order, [1, 2, 3, 5, 7, 9]);
+    let identity = identify(Some(&place(&store))).await;
+    assert!(identity.session().open > 9, "{:?}", identity.session());
+}
+
+#[wasm_bindgen_test]
+fn a_journal_that_is_given_up_leaves_nothing_and_takes_nothing() {
+    let (store, own) = (store(), session(1));
+    let journal = Journal::open(Some(&place(&store)), own);
+    journal.append(b"words").unwrap();
+    journal.give_up();
+    assert_eq!(journal.append(b"more"), Err(JournalError::Unavailable));
+    assert_eq!(journal.write(b"all"), Err(JournalError::Unavailable));
+    assert!(!journal.make_room(CHUNK));
+    assert!(read_chunks(&local_storage().unwrap(), &store, own).is_empty());
+}
+
+#[wasm_bindgen_test]
 async fn a_journal_has_the_room_it_was_promised() {
     let (store, own) = (store(), session(1));
     let journal = Journal::open(Some(&place(&store)), own);

@@ -117,6 +117,11 @@ impl Storage {
         Ok(database)
     }
 
+    /// Whether nothing is in a database: the pool has no file of this name.
+    pub fn is_empty(&self, name: &str) -> bool {
+        self.databases().is_ok_and(|names| names.iter().all(|known| known != name))
+    }
+
     /// Whether the file ends within a page: never, as the pool's files are written in whole pages.
     pub fn is_cut_short(&self, _name: &str) -> bool {
         false
