@@ -2,7 +2,10 @@
 //!
 //! The accounts are by event, as a peer that knows no commits may split them.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
+    num::NonZeroU64,
+};
 
 use livestore_sync::{
     ClientId, Commit, Event, EventId, Head, Lane, OnBackendChanged, Outcome, PerLane, Settled,
@@ -18,6 +21,8 @@ use crate::{
 #[derive(Debug, Default)]
 pub struct Ledger {
     events: HashMap<EventId, (Lane, Event)>,
+    /// The first event of the commit that ends with this one.
+    firsts: HashMap<EventId, EventId>,
     /// Neither in the log nor in quarantine when last looked.
     open: BTreeSet<EventId>,
     /// Lost with the power, with a process that could not write its journal, or with what a backend lost: may be
@@ -39,6 +44,7 @@ pub struct Ledger {
 impl Ledger {
     /// An Ok commit.
     pub fn committed(&mut self, commit: &Commit) {
+        self.firsts.insert(commit.last_id(), commit.id());
         for event in commit.events() {
             self.open.insert(event.id);
             self.events.insert(event.id, (commit.lane(), event.clone()));
@@ -208,7 +214,12 @@ impl Ledger {
         let holds = match settled.outcome {
             Outcome::Persisted => self.was_logged.contains(&id),
             Outcome::Confirmed => self.was_confirmed.contains(&id),
-            Outcome::Refused { .. } => self.was_refused.contains(&id),
+            // A part of it may be in the log all the same, if a peer has cut it.
+            Outcome::Refused { .. } => {
+                let first = self.firsts.get(&id).map_or(id.n, |first| first.n);
+                let of_commit = (first.get()..=id.n.get()).filter_map(NonZeroU64::new);
+                of_commit.map(|n| EventId { n, ..id }).any(|id| self.was_refused.contains(&id))
+            }
         };
         if holds || self.excused.contains(&id) {
             return Ok(());

@@ -9,8 +9,8 @@ use std::{
 
 use livestore_sync::{
     ClientId, Commit, Document, DocumentKey, EventId, Fence, Leader, LeaderConfig, Limits, Merge,
-    OnBackendChanged, PROTOCOL, Refused, Session, SessionConfig, SessionId, ToLeader, ToSession,
-    Work,
+    MergeError, OnBackendChanged, PROTOCOL, Refused, Session, SessionConfig, SessionId, ToLeader,
+    ToSession, Work,
 };
 
 use crate::{
@@ -248,7 +248,15 @@ impl SessionNode {
         mutation: Option<Mutation>,
         counts: &mut Counts,
     ) -> Result<(), String> {
-        let work = self.machine.receive(now, message).map_err(|error| error.to_string())?;
+        let work = match self.machine.receive(now, message) {
+            Ok(work) => work,
+            // Another client gave a backend that had lost a commit a part of it back; the session takes a new state.
+            Err(MergeError::OutOfOrder { .. }) => {
+                self.damaged = true;
+                return Ok(());
+            }
+            Err(error) => return Err(error.to_string()),
+        };
         for work in work {
             match work {
                 Work::Merge(merges) => {

@@ -34,6 +34,7 @@ pub struct Backend {
     /// The pull of each client that goes on.
     live: BTreeMap<usize, u64>,
     names: u64,
+    foreign: u64,
     mutation: Option<Mutation>,
 }
 
@@ -50,6 +51,7 @@ impl Backend {
             ids: HashSet::new(),
             live: BTreeMap::new(),
             names: 0,
+            foreign: 0,
             mutation,
         }
     }
@@ -99,7 +101,9 @@ impl Backend {
     pub fn write_foreign(&mut self, what: u16) -> Result<Vec<(usize, FromBackend)>, String> {
         let number = NonZeroU64::MIN.saturating_add(self.log.len() as u64);
         let name = ["v1.Added", "v1.Claimed", "v1.Freed", "v3.Unknown"][usize::from(what % 4)];
-        let args = format!("[{},{number}]", (what >> 2) % 6);
+        // No two are equal, or a log that has lost one and got the other would look as if nothing had happened.
+        self.foreign += 1;
+        let args = format!("[{},{}]", (what >> 2) % 6, self.foreign);
         let event = Event::pulled(number, None, ("js", "tab"), name, &args);
         self.append([event])
     }

@@ -2,7 +2,15 @@
 
 use livestore_sync::{Commit, ConnectionStatus, Event, EventId};
 
-use super::Cluster;
+use super::{Client, Cluster};
+
+impl Client {
+    /// Whether it has stopped syncing, by its policy.
+    fn is_stopped(&self) -> bool {
+        let status = self.world.leader().and_then(|leader| leader.machine.backend_status());
+        status.is_some_and(|status| status.connection == ConnectionStatus::Stopped)
+    }
+}
 
 impl Cluster {
     /// What a client takes for confirmed is what the backend has under those numbers, unless the backend has lost
@@ -80,7 +88,8 @@ impl Cluster {
     /// the same event under the number that the client looks at. Nothing but another name tells those apart.
     fn is_mistaken(&self) -> bool {
         let log = &self.backend.log;
-        self.clients.iter().filter(|client| client.stale).any(|client| {
+        let believes = |client: &&Client| client.stale && !client.is_stopped();
+        self.clients.iter().filter(believes).any(|client| {
             let rows = &client.world.disk().log.lanes.synced;
             let last = rows.last().and_then(|row| row.commit.events().last());
             last.is_some() && last == log.last()
@@ -124,13 +133,11 @@ impl Cluster {
         for at in 0..self.clients.len() {
             self.named(at, |client| client.world.check_settled())?;
         }
-        let stopped = |client: &&super::Client| {
-            let leader = client.world.leader();
-            let status = leader.and_then(|leader| leader.machine.backend_status());
-            status.is_some_and(|status| status.connection == ConnectionStatus::Stopped)
-        };
         let mut states = Vec::new();
-        for (at, client) in self.clients.iter().enumerate().filter(|(_, client)| !stopped(client)) {
+        for (at, client) in self.clients.iter().enumerate() {
+            if client.is_stopped() {
+                continue;
+            }
             let rows = &client.world.disk().log.lanes.synced;
             let ours: Vec<&Event> =
                 rows.iter().map(|row| &row.commit).flat_map(Commit::events).collect();

@@ -88,9 +88,12 @@ impl Leader {
             return None;
         }
         let (head, epoch) = (self.heads.synced, self.config.fence.epoch);
-        let merge = self.upstream.as_mut()?.next_merge(head, epoch)?;
-        self.merging = Some(merge.clone());
-        Some(merge)
+        self.merging = self.upstream.as_mut()?.next_merge(head, epoch);
+        if self.merging.is_none() && self.waiting() == 0 {
+            // What could not be written may never come again.
+            self.stalled = None;
+        }
+        self.merging.clone()
     }
 
     pub(super) fn finish_merge(

@@ -32,10 +32,11 @@ impl Identity {
 pub(super) struct Compare {
     /// Up to here they are equal.
     at: Head,
-    /// The event that ends there.
-    last: Option<Event>,
-    /// The next ones of our own log, as far as they were read.
-    ours: VecDeque<Event>,
+    /// The last end of one of our commits up to there, and the event that stands there: the log is only cut between
+    /// commits.
+    whole: (Head, Option<Event>),
+    /// The next events of our own log, as far as they were read, and whether each ends its commit.
+    ours: VecDeque<(Event, bool)>,
 }
 
 impl Compare {
@@ -87,17 +88,21 @@ impl Upstream {
             }
             if compare.ours.is_empty() {
                 let commits = storage.tail(Lane::Synced, compare.at, CHUNK_BYTES)?;
-                compare.ours.extend(commits.iter().flat_map(Commit::events).cloned());
+                let ends = |commit: &Commit, event: &Event| commit.last_id() == event.id;
+                compare.ours.extend(commits.iter().flat_map(|commit| {
+                    commit.events().iter().map(|event| (event.clone(), ends(commit, event)))
+                }));
             }
-            if compare.ours.front() != Some(&event) {
+            let Some((_, ends)) = compare.ours.pop_front_if(|(ours, _)| *ours == event) else {
                 differs = true;
                 break;
-            }
+            };
             compare.at = compare.at.then(&event);
-            compare.ours.pop_front();
-            compare.last = Some(event);
+            if ends {
+                compare.whole = (compare.at, Some(event));
+            }
         }
-        let (at, last) = (compare.at, compare.last.clone());
+        let (at, whole) = (compare.at, compare.whole.clone());
         if at.number == self.confirmed.number {
             // The same log under another name, or a page that was not what it seemed.
             self.name_is_new |= self.backend.as_ref() != Some(&page.backend);
@@ -106,7 +111,7 @@ impl Upstream {
             let wait = self.retry.failed("the backend has another name and the same log");
             self.pull_at(now + wait);
         } else if differs || page.remaining == 0 {
-            return self.changed(at, last, page.backend, storage);
+            return self.changed(whole, page.backend, storage);
         } else {
             self.wait_for_more(now);
         }
@@ -122,8 +127,7 @@ impl Upstream {
 
     fn changed<S: LeaderStorage>(
         &mut self,
-        at: Head,
-        anchor: Option<Event>,
+        (at, anchor): (Head, Option<Event>),
         backend: BackendId,
         storage: &S,
     ) -> Result<(), S::Error> {
