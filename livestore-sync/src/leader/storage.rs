@@ -10,7 +10,7 @@ use crate::{
     message::Refused,
 };
 
-/// What the machine reads of the driver's databases; always as of the last [`Leader::finish`].
+/// What the machine reads of the driver's databases; always as of the last [`Leader::finish`](super::Leader::finish).
 pub trait LeaderStorage {
     /// Why a read failed.
     type Error;
