@@ -17,6 +17,7 @@ mod message;
 mod pending;
 mod session;
 mod upstream;
+pub mod wire;
 
 pub use backend::{
     BackendId, BackendLimits, BackendStart, BackendStatus, Batch, ConnectionStatus, Failure,

@@ -9,3 +9,4 @@ mod merge;
 mod messages;
 mod pending;
 mod session;
+mod wire;
