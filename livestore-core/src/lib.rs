@@ -6,6 +6,7 @@
 // The derives name this crate by its path, in here too.
 extern crate self as livestore_core;
 
+pub mod backend;
 pub mod binding;
 mod eventlog;
 pub mod graph;

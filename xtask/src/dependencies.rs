@@ -38,6 +38,12 @@ fn the_sync_crate_is_pure() {
 }
 
 #[test]
+fn the_server_knows_the_sync_crate_and_nothing_of_the_engine() {
+    let others = ["livestore-core", "livestore-macros", "wasm-bindgen", "leptos", "dioxus"];
+    check("livestore-server", &["livestore-sync", "axum", "rusqlite"], &others);
+}
+
+#[test]
 fn the_engine_knows_no_framework() {
     check(
         "livestore-core",

@@ -132,7 +132,11 @@ pub(crate) fn run(workspace: &Workspace, need: Need) -> Result<()> {
         wasm_target()?;
     }
     programs(need)?;
-    npm_packages(&workspace.e2e(), need)
+    npm_packages(&workspace.e2e(), need, "playwright-core, puppeteer-core, binaryen (wasm-opt)")?;
+    if need == Need::Everything {
+        npm_packages(&workspace.e2e().join("livestore-js"), need, "LiveStore's own clients and server")?;
+    }
+    Ok(())
 }
 
 fn there(what: &str) {
@@ -218,11 +222,12 @@ fn apt_get() -> Command {
 
 /// `npm ci` where the packages are missing or older than the lock file. For a demo they only bring `wasm-opt`, so there
 /// a missing npm is no error.
-fn npm_packages(folder: &Path, need: Need) -> Result<()> {
-    let what = "npm packages of e2e/: playwright-core, puppeteer-core, binaryen (wasm-opt)";
+fn npm_packages(folder: &Path, need: Need, packages: &str) -> Result<()> {
+    let name = folder.file_name().unwrap_or_default().to_string_lossy();
+    let what = format!("npm packages of {name}/: {packages}");
     if is_newer(&folder.join("node_modules/.package-lock.json"), &folder.join("package-lock.json"))
     {
-        there(what);
+        there(&what);
         return Ok(());
     }
     if need == Need::Demo && which::which("npm").is_err() {

@@ -1,0 +1,196 @@
+//! Whether a push is taken: the whole batch is judged before any of it is stored.
+
+use std::{sync::Arc, time::Instant};
+
+use livestore_sync::{
+    Args, StoreId,
+    wire::{ConfirmedEvent, EVENT_BYTES, Extensions, Failure, Push, WireLimits},
+};
+
+use crate::{
+    hooks::{Identity, PushAttempt, Verdict},
+    log::AppendError,
+    metrics::PushOutcome,
+    server::Shared,
+};
+
+/// The deepest arguments that every peer's parser takes.
+const MAX_DEPTH: usize = 127;
+
+/// Who pushes, and by which rules.
+#[derive(Clone, Debug)]
+pub(crate) struct Pusher {
+    pub(crate) store: StoreId,
+    pub(crate) identity: Identity,
+    pub(crate) extensions: Extensions,
+    pub(crate) limits: WireLimits,
+}
+
+/// Judges and appends. When it says yes, the log has the batch, on the disk.
+pub(crate) async fn admit(shared: &Shared, pusher: &Pusher, push: Push) -> Result<(), Failure> {
+    let result = judge(shared, pusher, push).await;
+    let outcome = match &result {
+        Ok(()) => PushOutcome::Accepted,
+        Err(Failure::ServerAhead { .. }) => PushOutcome::Ahead,
+        Err(Failure::Rejected { .. }) => PushOutcome::Rejected,
+        Err(Failure::Defect(_)) => PushOutcome::Failed,
+        Err(_) => PushOutcome::Refused,
+    };
+    shared.metrics.count_push(outcome);
+    result
+}
+
+async fn judge(shared: &Shared, pusher: &Pusher, push: Push) -> Result<(), Failure> {
+    let Some(parent) = push.batch.first().map(|event| event.parent) else { return Ok(()) };
+    if let Some(received) = push.backend {
+        let expected = shared.head(&pusher.store).await?.backend;
+        if expected != received {
+            return Err(Failure::BackendIdMismatch { expected, received });
+        }
+    }
+    check_batch(&push.batch, pusher.limits)?;
+    let commits = commit_ends(&push.batch, push.commits.filter(|_| pusher.extensions.commits))?;
+    let events: Arc<[ConfirmedEvent]> = push.batch.into();
+    let attempt = PushAttempt {
+        identity: pusher.identity.clone(),
+        store: pusher.store.clone(),
+        events: Arc::clone(&events),
+    };
+    let on_push = tokio::time::timeout(shared.limits.hook, shared.hooks.on_push(attempt));
+    let verdict =
+        on_push.await.map_err(|_| Failure::Unknown("the server's hook took too long".into()))?;
+    let Verdict::Reject { index, reason } = verdict else {
+        return append(shared, &pusher.store, parent, events).await;
+    };
+    let Some(refused) = events.get(index) else {
+        return Err(Failure::Unknown(
+            "the server's hook refused an event that is not there".into(),
+        ));
+    };
+    if !pusher.extensions.rejection {
+        // A plain peer has no word for it, and could not tell which of its events are in.
+        return Err(Failure::Unknown(reason.into()));
+    }
+    let kept = commits.iter().copied().take_while(|end| *end <= index).last().unwrap_or(0);
+    if kept > 0 {
+        append(shared, &pusher.store, parent, events[..kept].into()).await?;
+    }
+    let head = parent + kept as u64;
+    Err(Failure::Rejected { number: refused.number, reason: reason.into(), head })
+}
+
+async fn append(
+    shared: &Shared,
+    store: &StoreId,
+    parent: u64,
+    events: Arc<[ConfirmedEvent]>,
+) -> Result<(), Failure> {
+    let started = Instant::now();
+    let count = events.len() as u64;
+    match shared.log.append(store, parent, events).await {
+        Ok(()) => {
+            shared.metrics.append_seconds.observe(started.elapsed().as_secs_f64());
+            shared.metrics.events_in.inc_by(count);
+            Ok(())
+        }
+        Err(AppendError::NotAtHead { head }) => {
+            Err(Failure::ServerAhead { head, provided: parent })
+        }
+        Err(AppendError::Log(error)) => {
+            tracing::error!(%store, %error, "events could not be appended");
+            Err(Failure::Unknown(error.to_string().into()))
+        }
+    }
+}
+
+fn check_batch(batch: &[ConfirmedEvent], limits: WireLimits) -> Result<(), Failure> {
+    let refuse = |reason: String| Err(Failure::Unknown(reason.into()));
+    if batch.len() > limits.batch_events {
+        return refuse(format!(
+            "{} events in one push: the limit is {}",
+            batch.len(),
+            limits.batch_events
+        ));
+    }
+    let mut before = batch.first().map_or(0, |event| event.parent);
+    for event in batch {
+        let number = event.number;
+        if event.parent != before || number != before + 1 {
+            return refuse(format!(
+                "event {number} with parent {} does not follow {before}",
+                event.parent
+            ));
+        }
+        before = number;
+        let args = event.args.as_str();
+        if args.len() > Args::MAX_BYTES {
+            return refuse(format!(
+                "event {number} has arguments of {} bytes: the limit is {}",
+                args.len(),
+                Args::MAX_BYTES
+            ));
+        }
+        if event.bytes() > EVENT_BYTES {
+            return refuse(format!(
+                "event {number} has {} bytes: the limit is {EVENT_BYTES}",
+                event.bytes()
+            ));
+        }
+        if depth(args) > MAX_DEPTH {
+            return refuse(format!("event {number} has arguments nested deeper than {MAX_DEPTH}"));
+        }
+    }
+    Ok(())
+}
+
+/// How deep valid JSON is nested.
+fn depth(json: &str) -> usize {
+    let (mut depth, mut deepest, mut in_text, mut escaped) = (0_usize, 0, false, false);
+    for byte in json.bytes() {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if in_text => escaped = true,
+            b'"' => in_text = !in_text,
+            b'[' | b'{' if !in_text => {
+                depth += 1;
+                deepest = deepest.max(depth);
+            }
+            b']' | b'}' if !in_text => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+    }
+    deepest
+}
+
+/// Where each commit of the batch ends; one that says nothing of commits is one.
+fn commit_ends(batch: &[ConfirmedEvent], sizes: Option<Vec<usize>>) -> Result<Vec<usize>, Failure> {
+    let sizes = sizes.unwrap_or_else(|| vec![batch.len()]);
+    let mut ends = Vec::with_capacity(sizes.len());
+    let mut end = 0_usize;
+    for size in sizes {
+        end = end.saturating_add(size);
+        if size == 0 || end > batch.len() {
+            return Err(Failure::Unknown("the commits of the push are not its events".into()));
+        }
+        ends.push(end);
+    }
+    if end != batch.len() {
+        return Err(Failure::Unknown("the commits of the push are not its events".into()));
+    }
+    Ok(ends)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::depth;
+
+    #[test]
+    fn depth_counts_brackets_outside_of_text() {
+        let check = |json: &str, expected: usize| assert_eq!(depth(json), expected, "{json}");
+        check("null", 0);
+        check("[]", 1);
+        check(r#"{"a":[1,{"b":2}],"c":[]}"#, 3);
+        check(r#"["[[[","\"[[", "\\"]"#, 1);
+        check(&"[".repeat(500), 500);
+    }
+}

@@ -1,0 +1,264 @@
+//! Requests: the upgrade to a WebSocket, the wire over HTTP, and what operators ask.
+
+use std::{collections::VecDeque, convert::Infallible, sync::Arc};
+
+use axum::{
+    body::{Body, Bytes, to_bytes},
+    extract::{
+        RawQuery, State,
+        ws::{WebSocketUpgrade, rejection::WebSocketUpgradeRejection},
+    },
+    http::{HeaderMap, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use futures_util::stream;
+use livestore_sync::wire::{
+    BadFrame, ClientFrame, ConnectQuery, Exit, Extensions, FRAME_BYTES, Failure, Hello, Request,
+    RequestId, ServerFrame, Transport, WireLimits,
+};
+
+use crate::{
+    admission::{Pusher, admit},
+    pulling::{Pulling, Step},
+    server::{NOT_A_CLIENT, Shared},
+    socket,
+};
+
+/// Bytes that a socket's buffers hold while nothing happens.
+const IDLE_BUFFER: usize = 4 << 10;
+
+/// Bytes of pages in one answer over HTTP to a client that asks again.
+const ANSWER_BYTES: usize = 8 << 20;
+
+pub(crate) async fn upgrade(
+    State(shared): State<Arc<Shared>>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+    upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
+) -> Response {
+    let query = match ConnectQuery::parse(query.as_deref().unwrap_or_default()) {
+        Ok(query) if query.transport == Transport::WebSocket => query,
+        Ok(_) => return (NOT_A_CLIENT, "transport=http wants a POST").into_response(),
+        Err(bad) => return (NOT_A_CLIENT, bad.to_string()).into_response(),
+    };
+    let Ok(upgrade) = upgrade else {
+        return (StatusCode::UPGRADE_REQUIRED, "this is for WebSockets").into_response();
+    };
+    if !shared.allows_origin(&headers) {
+        return (StatusCode::FORBIDDEN, "not from this origin").into_response();
+    }
+    let Ok(permit) = Arc::clone(&shared.sockets).try_acquire_owned() else {
+        return (StatusCode::SERVICE_UNAVAILABLE, "too many sockets").into_response();
+    };
+    let headers = Arc::new(headers);
+    let refusal = shared.validate(&query.store, query.payload.clone(), &headers).await.err();
+    if let (Some(refusal), Extensions::NONE) = (&refusal, query.extensions) {
+        return (StatusCode::UNAUTHORIZED, refusal.0.clone()).into_response();
+    }
+    upgrade
+        .max_message_size(FRAME_BYTES)
+        .max_frame_size(FRAME_BYTES)
+        .read_buffer_size(IDLE_BUFFER)
+        .write_buffer_size(0)
+        .on_upgrade(move |ws| async move {
+            let _permit = permit;
+            match refusal {
+                Some(refusal) => socket::refuse(ws, refusal).await,
+                None => socket::serve(&shared, ws, query, headers).await,
+            }
+        })
+}
+
+pub(crate) async fn post(
+    State(shared): State<Arc<Shared>>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+    body: Body,
+) -> Response {
+    let query = match ConnectQuery::parse(query.as_deref().unwrap_or_default()) {
+        Ok(query) if query.transport == Transport::Http => query,
+        Ok(_) => return (NOT_A_CLIENT, "transport=ws wants a WebSocket").into_response(),
+        Err(bad) => return (NOT_A_CLIENT, bad.to_string()).into_response(),
+    };
+    if !shared.allows_origin(&headers) {
+        return (StatusCode::FORBIDDEN, "not from this origin").into_response();
+    }
+    let headers = Arc::new(headers);
+    if let Err(refusal) = shared.validate(&query.store, query.payload.clone(), &headers).await {
+        return (StatusCode::UNAUTHORIZED, refusal.0).into_response();
+    }
+    let Ok(body) = to_bytes(body, FRAME_BYTES).await else {
+        return (StatusCode::PAYLOAD_TOO_LARGE, "a request has at most 900000 bytes")
+            .into_response();
+    };
+    let exchange = Exchange { shared, query, headers };
+    let json = [(header::CONTENT_TYPE, "application/json")];
+    (json, exchange.answer(&body).await).into_response()
+}
+
+pub(crate) async fn health(State(shared): State<Arc<Shared>>) -> Response {
+    // Any store's log tells whether the database can be read.
+    let Ok(store) = "health".parse() else { return StatusCode::OK.into_response() };
+    match shared.log.head(&store).await {
+        Ok(_) => "ok".into_response(),
+        Err(error) => (StatusCode::SERVICE_UNAVAILABLE, error.to_string()).into_response(),
+    }
+}
+
+pub(crate) async fn metrics(State(shared): State<Arc<Shared>>) -> Response {
+    let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+    ([(header::CONTENT_TYPE, kind)], shared.metrics.text()).into_response()
+}
+
+/// One request over HTTP and its answer: an array of frames.
+struct Exchange {
+    shared: Arc<Shared>,
+    query: ConnectQuery,
+    headers: Arc<HeaderMap>,
+}
+
+impl Exchange {
+    async fn answer(self, body: &Bytes) -> Body {
+        let decoded = std::str::from_utf8(body)
+            .map_err(|error| BadFrame { id: None, reason: error.to_string() })
+            .and_then(ClientFrame::decode);
+        let mut frames = Vec::new();
+        let mut pulls = Vec::new();
+        if self.query.extensions != Extensions::NONE {
+            let granted = self.query.extensions.both(Extensions::ALL);
+            let limits = self.shared.wire_limits(granted);
+            frames
+                .push(ServerFrame::Hello(Hello::Granted { extensions: granted, limits }).encode());
+        }
+        for frame in decoded.unwrap_or_else(|bad| vec![Err(bad)]) {
+            match frame {
+                Ok(ClientFrame::Request { id, request }) => {
+                    match self.perform(&id, request).await {
+                        Ok(Answer::Exit(exit)) => {
+                            frames.push(ServerFrame::Exit { id, exit }.encode())
+                        }
+                        Ok(Answer::Pull(pulling)) => pulls.push(pulling),
+                        Err(failure) => {
+                            let exit = Exit::Failed(failure);
+                            frames.push(ServerFrame::Exit { id, exit }.encode());
+                        }
+                    }
+                }
+                Ok(_) => {}
+                Err(BadFrame { id, reason }) => {
+                    self.shared.metrics.bad_frames.inc();
+                    frames.push(not_understood(id, &reason).encode());
+                }
+            }
+        }
+        self.stream(frames, pulls)
+    }
+
+    async fn perform(&self, id: &RequestId, request: Request) -> Result<Answer, Failure> {
+        let store = &self.query.store;
+        let is_ours = |asked: &str| match asked == store.as_str() {
+            true => Ok(()),
+            false => {
+                Err(Failure::Unknown("the request is for another store than its address".into()))
+            }
+        };
+        match request {
+            Request::Ping { store } => is_ours(&store).map(|()| Answer::Exit(Exit::Pong)),
+            Request::Pull(pull) => {
+                is_ours(&pull.store)?;
+                self.validate(pull.payload).await?;
+                let pulling =
+                    Pulling::start(&self.shared, id.clone(), store.clone(), false, pull.cursor);
+                pulling.await.map(Answer::Pull)
+            }
+            Request::Push(mut push) => {
+                is_ours(&push.store)?;
+                let identity = self.validate(push.payload.take()).await?;
+                let extensions = self.query.extensions;
+                let limits = self.shared.wire_limits(extensions);
+                let pusher = Pusher { store: store.clone(), identity, extensions, limits };
+                admit(&self.shared, &pusher, push).await.map(|()| Answer::Exit(Exit::Pushed))
+            }
+        }
+    }
+
+    async fn validate(
+        &self,
+        payload: Option<serde_json::Value>,
+    ) -> Result<crate::Identity, Failure> {
+        let payload = payload.or_else(|| self.query.payload.clone());
+        let validated = self.shared.validate(&self.query.store, payload, &self.headers).await;
+        validated.map_err(|refusal| Failure::Unknown(refusal.0.into()))
+    }
+
+    /// Writes page after page, each when the client has taken the one before.
+    fn stream(self, frames: Vec<String>, pulls: Vec<Pulling>) -> Body {
+        let limits = self.shared.wire_limits(self.query.extensions);
+        // A plain peer takes the end of an answer for the end of the log; ours asks again.
+        let most =
+            if self.query.extensions == Extensions::NONE { usize::MAX } else { ANSWER_BYTES };
+        let writing = Writing {
+            shared: self.shared,
+            limits,
+            frames: frames.into(),
+            pulls: pulls.into(),
+            most,
+        };
+        let parts = stream::unfold((writing, Some("[")), async |(mut writing, separator)| {
+            let separator = separator?;
+            match writing.next().await {
+                Some(frame) => Some((format!("{separator}{frame}"), (writing, Some(",")))),
+                // The end is written once: `None` tells that it was.
+                None if separator == "[" => Some(("[]".to_owned(), (writing, None))),
+                None => Some(("]".to_owned(), (writing, None))),
+            }
+        });
+        Body::from_stream(futures_util::StreamExt::map(parts, Ok::<_, Infallible>))
+    }
+}
+
+/// The rest of an answer.
+struct Writing {
+    shared: Arc<Shared>,
+    limits: WireLimits,
+    frames: VecDeque<String>,
+    pulls: VecDeque<Pulling>,
+    /// Bytes of pages that may still be written.
+    most: usize,
+}
+
+impl Writing {
+    async fn next(&mut self) -> Option<String> {
+        if let Some(frame) = self.frames.pop_front() {
+            return Some(frame);
+        }
+        let pulling = self.pulls.front_mut()?;
+        let step = match self.most {
+            0 => Step::Last(pulling.end()),
+            _ => pulling.next(&self.shared, self.limits).await,
+        };
+        let frame = match step {
+            Step::Frame(frame) => {
+                self.most = self.most.saturating_sub(frame.len());
+                return Some(frame);
+            }
+            Step::Last(frame) => Some(frame),
+            Step::Wait => None,
+        };
+        self.pulls.pop_front();
+        frame
+    }
+}
+
+enum Answer {
+    Exit(Exit),
+    Pull(Pulling),
+}
+
+/// The answer to a frame that can't be understood.
+pub(crate) fn not_understood(id: Option<RequestId>, reason: &str) -> ServerFrame {
+    match id {
+        Some(id) => ServerFrame::Exit { id, exit: Exit::Failed(Failure::Defect(reason.into())) },
+        None => ServerFrame::Defect(reason.into()),
+    }
+}

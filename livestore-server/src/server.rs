@@ -1,0 +1,165 @@
+//! The server as a whole: what its connections share, its routes, its end.
+
+use std::{sync::Arc, time::Duration};
+
+use axum::{
+    Router,
+    http::{Method, StatusCode, header},
+    routing::get,
+};
+use livestore_sync::{
+    StoreId,
+    wire::{Extensions, Failure, WireLimits},
+};
+use serde_json::Value;
+use tokio::{
+    net::TcpListener,
+    sync::{Semaphore, watch},
+};
+use tower_http::cors::{AllowOrigin, Any, CorsLayer};
+
+use crate::{
+    config::{Config, Limits},
+    hooks::{Hooks, Identity, Refusal, Visitor},
+    http,
+    log::{EventLog, LogHead},
+    metrics::Metrics,
+};
+
+/// A sync backend to be mounted and, at the end, shut down.
+#[derive(Clone, Debug)]
+pub struct Server {
+    shared: Arc<Shared>,
+    cors: CorsLayer,
+    closing: watch::Sender<bool>,
+}
+
+/// What all connections share.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) log: Arc<dyn EventLog>,
+    pub(crate) hooks: Hooks,
+    pub(crate) limits: Limits,
+    pub(crate) origins: Option<Vec<axum::http::HeaderValue>>,
+    pub(crate) metrics: Metrics,
+    pub(crate) sockets: Arc<Semaphore>,
+    pub(crate) closing: watch::Receiver<bool>,
+}
+
+/// The routes of a sync backend: `/sync` (WebSocket and HTTP), `/health`, `/metrics`.
+///
+/// For a server that ends in good order, keep the [`Server`] instead.
+pub fn router(config: Config) -> Router {
+    Server::new(config).router()
+}
+
+impl Server {
+    /// Sets a server up. It serves once its [`Server::router`] is.
+    pub fn new(config: Config) -> Self {
+        let Config { log, hooks, limits, origins } = config;
+        let (closing, is_closing) = watch::channel(false);
+        let allowed = match &origins {
+            None => AllowOrigin::from(Any),
+            Some(origins) => AllowOrigin::list(origins.clone()),
+        };
+        let cors = CorsLayer::new()
+            .allow_origin(allowed)
+            .allow_methods([Method::GET, Method::POST])
+            .allow_headers(match origins {
+                None => tower_http::cors::AllowHeaders::from(Any),
+                Some(_) => tower_http::cors::AllowHeaders::mirror_request(),
+            })
+            .allow_credentials(origins.is_some());
+        let shared = Shared {
+            sockets: Arc::new(Semaphore::new(limits.sockets)),
+            metrics: Metrics::default(),
+            closing: is_closing,
+            log,
+            hooks,
+            limits,
+            origins,
+        };
+        Self { shared: Arc::new(shared), cors, closing }
+    }
+
+    /// The routes: `/sync` (WebSocket and HTTP), `/health`, `/metrics`.
+    pub fn router(&self) -> Router {
+        let sync = get(http::upgrade).post(http::post).layer(self.cors.clone());
+        Router::new()
+            .route("/sync", sync)
+            .route("/health", get(http::health))
+            .route("/metrics", get(http::metrics))
+            .with_state(Arc::clone(&self.shared))
+    }
+
+    /// Serves `router` on `listener` until `stopped` resolves, then ends in good order.
+    ///
+    /// # Errors
+    /// When the listener fails.
+    pub async fn serve(
+        self,
+        listener: TcpListener,
+        router: Router,
+        stopped: impl Future<Output = ()> + Send + 'static,
+    ) -> std::io::Result<()> {
+        let ending = async move {
+            stopped.await;
+            self.shut_down().await;
+        };
+        axum::serve(listener, router).with_graceful_shutdown(ending).await
+    }
+
+    /// Closes all sockets, and waits for them as long as the limits say. What was acknowledged is in the log anyway.
+    pub async fn shut_down(&self) {
+        self.closing.send_replace(true);
+        let all = u32::try_from(self.shared.limits.sockets).unwrap_or(u32::MAX);
+        let closed = self.shared.sockets.acquire_many(all);
+        if tokio::time::timeout(self.shared.limits.shutdown, closed).await.is_err() {
+            tracing::warn!("some sockets did not close in time");
+        }
+    }
+}
+
+impl Shared {
+    /// Asks the app who this is.
+    pub(crate) async fn validate(
+        &self,
+        store: &StoreId,
+        payload: Option<Value>,
+        headers: &Arc<axum::http::HeaderMap>,
+    ) -> Result<Identity, Refusal> {
+        let visitor = Visitor { store: store.clone(), payload, headers: Arc::clone(headers) };
+        let validated = tokio::time::timeout(self.limits.hook, self.hooks.validate(visitor)).await;
+        let identity = validated
+            .unwrap_or_else(|_| Err(Refusal("the server's hook took too long".to_owned())));
+        if identity.is_err() {
+            self.metrics.refused.inc();
+        }
+        identity
+    }
+
+    pub(crate) async fn head(&self, store: &StoreId) -> Result<LogHead, Failure> {
+        self.log.head(store).await.map_err(|error| Failure::Unknown(error.to_string().into()))
+    }
+
+    /// How much a client with these extensions may send and gets.
+    pub(crate) fn wire_limits(&self, extensions: Extensions) -> WireLimits {
+        if extensions.batches { self.limits.extended() } else { WireLimits::PLAIN }
+    }
+
+    /// A browser's page may come in if its origin is allowed; whoever is no page has none.
+    pub(crate) fn allows_origin(&self, headers: &axum::http::HeaderMap) -> bool {
+        match (&self.origins, headers.get(header::ORIGIN)) {
+            (Some(allowed), Some(origin)) => allowed.contains(origin),
+            (None, _) | (_, None) => true,
+        }
+    }
+
+    /// How long to wait between looks at a silent client.
+    pub(crate) fn ping_every(&self) -> Duration {
+        self.limits.ping
+    }
+}
+
+/// The refusal of somebody who is no sync client.
+pub(crate) const NOT_A_CLIENT: StatusCode = StatusCode::BAD_REQUEST;

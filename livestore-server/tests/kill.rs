@@ -1,0 +1,77 @@
+//! `kill -9` of the server at random moments under load: every acknowledged event is there, and no batch by halves.
+
+mod support;
+
+use std::time::Duration;
+
+use livestore_sync::wire::{ConfirmedEvent, Exit, Extensions};
+use support::{Client, Process, event};
+
+const ROUNDS: u64 = 100;
+const WRITERS: usize = 4;
+
+/// What a writer knows of its store.
+#[derive(Clone, Default)]
+struct Writer {
+    acknowledged: u64,
+    /// The size of the batch that was under way when the server died.
+    unanswered: u64,
+}
+
+fn batch(store: usize, head: u64, size: u64) -> Vec<ConfirmedEvent> {
+    (head + 1..=head + size).map(|number| event(number, &format!("[{store},{number}]"))).collect()
+}
+
+impl Writer {
+    /// Looks at what the last round left, then pushes until the server dies.
+    async fn run(mut self, address: String, store: usize) -> (Self, u64) {
+        let name = format!("store-{store}");
+        // The server may be dead before anything is heard of it.
+        let Some(mut client) = Client::connect(&address, &name, Extensions::NONE).await else {
+            return (self, 0);
+        };
+        let Some(log) = client.log().await else { return (self, 0) };
+        let head = log.len() as u64;
+        let whole = [self.acknowledged, self.acknowledged + self.unanswered];
+        assert!(whole.contains(&head), "{head} events where one of {whole:?} was expected");
+        assert_eq!(log, batch(store, 0, head));
+        self.acknowledged = head;
+        let mut pushed = 0;
+        loop {
+            self.unanswered = 1 + (self.acknowledged * 7) % 20;
+            match client.push(batch(store, self.acknowledged, self.unanswered)).await {
+                Some(Exit::Pushed) => self.acknowledged += self.unanswered,
+                Some(other) => panic!("{other:?}"),
+                None => return (self, pushed),
+            }
+            pushed += 1;
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_killed_server_has_every_acknowledged_event() {
+    let data = tempfile::tempdir().expect("a directory");
+    let mut writers = vec![Writer::default(); WRITERS];
+    let mut pushes = 0;
+    for round in 0..ROUNDS {
+        let mut server = Process::start(data.path());
+        let running: Vec<_> = writers
+            .into_iter()
+            .enumerate()
+            .map(|(store, writer)| tokio::spawn(writer.run(server.address.clone(), store)))
+            .collect();
+        // 20 to 260 ms, in no order.
+        tokio::time::sleep(Duration::from_millis(20 + (round * 37) % 241)).await;
+        server.kill();
+        writers = Vec::new();
+        for writer in running {
+            let (writer, pushed) = writer.await.expect("the log is as it should be");
+            pushes += pushed;
+            writers.push(writer);
+        }
+    }
+    let events: u64 = writers.iter().map(|writer| writer.acknowledged).sum();
+    println!("{ROUNDS} kills, {pushes} pushes, {events} events acknowledged");
+    assert!(pushes > ROUNDS, "the server was under load: {pushes} pushes");
+}
