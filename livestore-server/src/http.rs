@@ -135,7 +135,7 @@ impl Exchange {
                 Ok(ClientFrame::Request { id, request }) => {
                     match self.perform(&id, request).await {
                         Ok(Answer::Exit(exit)) => {
-                            frames.push(ServerFrame::Exit { id, exit }.encode())
+                            frames.push(ServerFrame::Exit { id, exit }.encode());
                         }
                         Ok(Answer::Pull(pulling)) => pulls.push(pulling),
                         Err(failure) => {

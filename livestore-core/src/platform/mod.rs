@@ -31,7 +31,8 @@ pub use web::{
     Adopted, Channel, Identity, Journal, LeaderHandle, LeaderScope, LeaveWarning, Listener,
     LockGuard, Storage, Timer, WORKER_SCRIPT, adopt_journals, after, ask_for_persistence,
     data_directory, every, identify, is_held, is_worker, launch, lock_exclusive, on_page_hidden,
-    on_page_shown, open_socket, post, sleep, spawn_io, spawn_leader, spawn_local, try_lock, watch_journals, worker_main,
+    on_page_shown, open_socket, post, sleep, spawn_io, spawn_leader, spawn_local, try_lock,
+    watch_journals, worker_main,
 };
 
 #[cfg(not(target_arch = "wasm32"))]
@@ -41,7 +42,8 @@ pub use native::{
     Adopted, Channel, Identity, Journal, LeaderHandle, LeaderScope, LeaveWarning, Listener,
     LockGuard, Storage, Timer, WORKER_SCRIPT, adopt_journals, after, ask_for_persistence,
     data_directory, every, identify, is_held, is_worker, launch, lock_exclusive, on_page_hidden,
-    on_page_shown, open_socket, post, sleep, spawn_io, spawn_leader, spawn_local, try_lock, watch_journals, worker_main,
+    on_page_shown, open_socket, post, sleep, spawn_io, spawn_leader, spawn_local, try_lock,
+    watch_journals, worker_main,
 };
 
 pub use net::SocketEnds;

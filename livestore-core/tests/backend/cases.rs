@@ -37,7 +37,7 @@ cases![
     a_pull_returns_all_that_was_pushed,
     what_remains_is_exact,
     a_pull_can_be_given_up,
-    ten_thousand_events_arrive_in_order,
+    a_long_log_arrives_in_order,
     another_backends_id_is_a_mismatch,
     own_events_are_echoed,
     two_readers_see_the_same,
@@ -261,16 +261,17 @@ async fn a_pull_can_be_given_up(provider: &Provider, store: &str) {
     assert_eq!(log(&*connection).await.len(), 1_000);
 }
 
-async fn ten_thousand_events_arrive_in_order(provider: &Provider, store: &str) {
+async fn a_long_log_arrives_in_order(provider: &Provider, store: &str) {
     let connection = connect(provider, store).await;
-    for start in (1..=10_000).step_by(100) {
+    let all = provider.long_log;
+    for start in (1..=all).step_by(100) {
         connection.push(events(start..=start + 99)).await.unwrap();
     }
     let numbers = |events: Vec<ConfirmedEvent>| events.into_iter().map(|event| event.number);
-    assert!(numbers(log(&*connection).await).eq(1..=10_000));
-    let cursor = cursor_at(&*connection, 5_000).await;
+    assert!(numbers(log(&*connection).await).eq(1..=all));
+    let cursor = cursor_at(&*connection, all / 2).await;
     let rest = backlog(&*connection, Some(cursor)).await.into_iter().flat_map(|page| page.events);
-    assert!(numbers(rest.collect()).eq(5_001..=10_000));
+    assert!(numbers(rest.collect()).eq(all / 2 + 1..=all));
 }
 
 async fn another_backends_id_is_a_mismatch(provider: &Provider, store: &str) {
@@ -457,6 +458,10 @@ async fn many_writers_converge(provider: &Provider, store: &str) {
                 match connection.push(batch(vec![event_of(&writer, head + 1, &args)])).await {
                     Ok(()) => break head += 1,
                     Err(BackendError::ServerAhead { head: ahead }) => head = ahead,
+                    // LiveStore's own server lets its database find out.
+                    Err(BackendError::Refused(_)) if !provider.is_strict => {
+                        head = log(&*connection).await.len() as u64;
+                    }
                     Err(other) => panic!("{other}"),
                 }
             }

@@ -4,6 +4,12 @@
 //! The cases are LiveStore's common provider cases, and what its list leaves out: lost answers, cut pages, broken
 //! chains, oversize, duplicates, writers that have to converge.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "tests, outside of `#[test]` functions"
+)]
+
 mod cases;
 mod peers;
 mod provider;

@@ -31,6 +31,8 @@ pub(crate) struct Provider {
     pub(crate) is_strict: bool,
     /// Whether it knows who asks.
     pub(crate) validates: bool,
+    /// How many events a long log has: LiveStore's own server takes minutes for what others do in seconds.
+    pub(crate) long_log: u64,
 }
 
 enum Kind {
@@ -55,15 +57,30 @@ enum Serving {
 
 impl Provider {
     pub(crate) fn memory() -> Self {
-        Self { kind: Kind::Memory(Mutex::default()), is_strict: true, validates: false }
+        Self {
+            kind: Kind::Memory(Mutex::default()),
+            is_strict: true,
+            validates: false,
+            long_log: 10_000,
+        }
     }
 
     pub(crate) fn ours(wire: Wire) -> Self {
-        Self { kind: serve(wire, "/sync", ours), is_strict: true, validates: true }
+        Self {
+            kind: serve(wire, "/sync", ours),
+            is_strict: true,
+            validates: true,
+            long_log: 10_000,
+        }
     }
 
     pub(crate) fn livestores(wire: Wire) -> Self {
-        Self { kind: serve(wire, "/", livestores), is_strict: false, validates: true }
+        Self {
+            kind: serve(wire, "/", livestores),
+            is_strict: false,
+            validates: true,
+            long_log: 2_000,
+        }
     }
 
     pub(crate) fn backend(&self, store: &str) -> Box<dyn Backend> {
@@ -102,7 +119,7 @@ impl Provider {
     pub(crate) fn go_offline(&self) {
         match &self.kind {
             Kind::Memory(backends) => {
-                backends.lock().unwrap().values().for_each(MemoryBackend::go_offline)
+                backends.lock().unwrap().values().for_each(MemoryBackend::go_offline);
             }
             Kind::Served { server, .. } => drop(server.lock().unwrap().take()),
         }
@@ -111,7 +128,7 @@ impl Provider {
     pub(crate) fn go_online(&self) {
         match &self.kind {
             Kind::Memory(backends) => {
-                backends.lock().unwrap().values().for_each(MemoryBackend::go_online)
+                backends.lock().unwrap().values().for_each(MemoryBackend::go_online);
             }
             Kind::Served { server, start, address, directory, .. } => {
                 *server.lock().unwrap() = Some(start(*address, directory.path().to_owned()));

@@ -61,7 +61,7 @@ pub async fn open_socket(url: String) -> Result<SocketEnds, ConnectError> {
         let _ = opened.send(connected);
     });
     let connected = opening.await.map_err(|_| unreachable("the system gives no thread"))?;
-    let (socket, _) = connected.map_err(connect_error)?;
+    let (socket, _) = connected.map_err(|error| connect_error(&error))?;
     let (outgoing, to_send) = mpsc::unbounded();
     // One text: what more there is waits in the socket.
     let (arrived, incoming) = mpsc::channel(1);
@@ -69,8 +69,8 @@ pub async fn open_socket(url: String) -> Result<SocketEnds, ConnectError> {
     Ok(SocketEnds { outgoing, incoming })
 }
 
-fn connect_error(error: tungstenite::Error) -> ConnectError {
-    match &error {
+fn connect_error(error: &tungstenite::Error) -> ConnectError {
+    match error {
         tungstenite::Error::Http(response)
             if matches!(
                 response.status(),
