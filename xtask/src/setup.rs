@@ -134,7 +134,11 @@ pub(crate) fn run(workspace: &Workspace, need: Need) -> Result<()> {
     programs(need)?;
     npm_packages(&workspace.e2e(), need, "playwright-core, puppeteer-core, binaryen (wasm-opt)")?;
     if need == Need::Everything {
-        npm_packages(&workspace.e2e().join("livestore-js"), need, "LiveStore's own clients and server")?;
+        npm_packages(
+            &workspace.e2e().join("livestore-js"),
+            need,
+            "LiveStore's own clients and server",
+        )?;
     }
     Ok(())
 }
