@@ -17,7 +17,7 @@ struct Served {
 }
 
 async fn serve(configure: impl FnOnce(Config) -> Config) -> Served {
-    serve_with(configure, |data| SqliteLog::open(data)).await
+    serve_with(configure, SqliteLog::open).await
 }
 
 async fn serve_with(
