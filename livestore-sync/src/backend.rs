@@ -186,7 +186,7 @@ pub enum Failure {
 }
 
 /// What to do when the backend no longer has events that it had confirmed.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub enum OnBackendChanged {
     /// Take the backend's log: pending commits go to quarantine, confirmed events that it lacks go.
     #[default]

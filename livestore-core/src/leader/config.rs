@@ -1,6 +1,6 @@
 //! What a leader is told when it is started: plain bytes, because they cross into a worker.
 
-use livestore_sync::{ClientId, SessionId, StoreId};
+use livestore_sync::{ClientId, OnBackendChanged, SessionId, StoreId, wire::Transport};
 use serde::{Deserialize, Serialize};
 
 use crate::{link::ChannelNames, platform::StoragePlace};
@@ -20,6 +20,23 @@ pub(crate) struct LeaderConfig {
     pub(crate) schema: u64,
     /// Where the data is; None: in memory, for the starter alone.
     pub(crate) place: Option<StoragePlace>,
+    /// The backend to sync with; None: what is committed stays with this client.
+    pub(crate) backend: Option<BackendConfig>,
+}
+
+/// What a leader is told of its store's backend. Who this is, it asks its sessions at every connection.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub(crate) struct BackendConfig {
+    /// The address: `ws://…` or `http://…`, with their secure variants.
+    pub(crate) url: String,
+    /// How it is reached.
+    pub(crate) transport: Transport,
+    /// What to do when the backend has lost something.
+    pub(crate) on_changed: OnBackendChanged,
+    /// Whether it waits for the app before it connects.
+    pub(crate) paused: bool,
+    /// Whether the app says who this is; else nobody is asked.
+    pub(crate) asks_payload: bool,
 }
 
 impl LeaderConfig {

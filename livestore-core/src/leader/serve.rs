@@ -191,6 +191,8 @@ impl Serving {
                 let answer = ForSession::Answer(self.driver.answer(&question));
                 self.posts.to_sessions(&[question.from], &answer);
             }
+            // Without a backend there is nothing to wish, and nothing was asked.
+            Ok(ForLeader::Backend(_) | ForLeader::Payload(_)) => {}
             Err(FrameError::OtherProtocol(protocol)) => {
                 tracing::warn!(
                     protocol,

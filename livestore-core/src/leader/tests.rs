@@ -61,6 +61,7 @@ impl Pair {
             schema_name: "Rows".to_owned(),
             schema: schema.hash(),
             place: None,
+            backend: None,
         };
         let storage = Storage::in_memory(StorageRefused::Wished);
         let driver = Driver::open(&config, schema, &storage, |_, _| {}).unwrap();

@@ -4,6 +4,7 @@ use livestore_sync::{PROTOCOL, ToLeader, ToSession};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use super::{
+    backend::{BackendWish, PayloadAnswer, PayloadQuestion},
     boot::LeaderReport,
     question::{Answer, Question},
 };
@@ -15,6 +16,10 @@ pub(crate) enum ForLeader {
     Sync(ToLeader),
     /// For the leader's driver.
     Ask(Question),
+    /// What the app wants of the connection to the backend.
+    Backend(BackendWish),
+    /// Who this is.
+    Payload(PayloadAnswer),
 }
 
 /// Everything a leader sends to sessions: the sync machine's messages, how its opening goes, answers.
@@ -30,6 +35,8 @@ pub(crate) enum ForSession {
     Report(LeaderReport),
     /// For whoever asked.
     Answer(Answer),
+    /// For the app's function that says who this is.
+    AskPayload(PayloadQuestion),
 }
 
 /// Bytes that are no frame of this protocol.

@@ -4,6 +4,7 @@
 //! session. A frame begins with the number of the protocol, so that a side of another version of livestore is
 //! recognised before anything else is decoded; the rest is postcard. Foreign bytes give a typed error, never a panic.
 
+mod backend;
 mod boot;
 mod frame;
 mod question;

@@ -176,6 +176,8 @@ fn hear(store: &Arc<Shared>, frame: &[u8]) {
         Ok(ForSession::Sync(message)) => store.receive(message),
         Ok(ForSession::Report(report)) => store.hear_report(report),
         Ok(ForSession::Answer(answer)) => store.questions.hear(answer),
+        // A leader asks only where the app says who this is.
+        Ok(ForSession::AskPayload(_)) => {}
         Err(FrameError::OtherProtocol(leader)) => store.hear_other_protocol(leader),
         Err(FrameError::Malformed(reason)) => tracing::warn!(reason, "dropped a frame"),
     }

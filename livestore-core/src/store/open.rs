@@ -120,6 +120,7 @@ async fn open_quietly<S: Schema>(options: StoreOptions<S>) -> Result<AnyStore, O
         schema_name: type_name::<S>().to_owned(),
         schema: schema.hash(),
         place: place.clone(),
+        backend: None,
     };
     let engine = Engine::new(
         &options.id,

@@ -66,6 +66,7 @@ impl World {
             schema_name: "Rows".to_owned(),
             schema: leads.hash(),
             place: None,
+            backend: None,
         };
         let storage = Storage::in_memory(StorageRefused::Wished);
         let driver = Driver::open(&config, leads, &storage, |_, _| {}).unwrap();

@@ -12,7 +12,7 @@ use super::{
 };
 
 /// How a client reaches its server; the requests' names tell.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub enum Transport {
     /// Frames in both directions, for as long as they like.
     WebSocket,
