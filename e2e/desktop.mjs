@@ -13,8 +13,16 @@ import { createInterface } from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
 import { eventually } from "./browser.mjs";
 
+// GTK counts clicks by time and place: one within twice its double-click time (400 ms, unless a desktop says otherwise) of the
+// last but one, and within its double-click distance, is the third of a triple click. WebKit goes on counting from there, and
+// only the second click makes a `dblclick`.
+const CLICKS_ARE_COUNTED_FOR = 2 * 400;
+const CLICKS_ARE_COUNTED_WITHIN = 5;
+
 const KEYS = { Enter: "Return", Escape: "Escape", Space: "space" };
 const xdotool = (...args) => execFileSync("xdotool", args.map(String), { encoding: "utf8" }).trim();
+
+const moveTo = (at) => ["mousemove", "--window", "WINDOW", ...at];
 
 /** Finds elements, in the window: each step narrows what the steps before it found. */
 const found = (steps) =>
@@ -38,6 +46,8 @@ export class Window {
   #complaints = [];
   #id = null;
   #ended;
+  /** Where the mouse was last pressed, and when. */
+  #pressed = { at: [-Infinity, -Infinity], time: 0 };
 
   constructor(...args) {
     this.#process = spawn(process.env.E2E_DESKTOP, args, {
@@ -73,6 +83,15 @@ export class Window {
     await this.evaluate(`${next}`, event);
     xdotool("windowfocus", id, ...args.map((arg) => (arg === "WINDOW" ? id : arg)));
     await this.evaluate(() => window.nextEvent);
+  }
+
+  /** Presses the mouse at a place; what was pressed there before does not count as part of it. */
+  async press(event, at, ...clicks) {
+    const isNear = at.every((place, axis) => Math.abs(place - this.#pressed.at[axis]) <= CLICKS_ARE_COUNTED_WITHIN);
+    const passed = performance.now() - this.#pressed.time;
+    if (isNear && passed < CLICKS_ARE_COUNTED_FOR) await sleep(CLICKS_ARE_COUNTED_FOR - passed);
+    await this.input(event, ...moveTo(at), "click", ...clicks, 1);
+    this.#pressed = { at, time: performance.now() };
   }
 
   get keyboard() {
@@ -196,26 +215,26 @@ class Locator {
     await this.#window.keyboard.press(key);
   }
 
-  async #mouse(event, ...args) {
-    const at = await this.evaluate((element) => {
+  /** The middle of the only element. */
+  #middle() {
+    return this.evaluate((element) => {
       const { x, y, width, height } = element.getBoundingClientRect();
       return [x + width / 2, y + height / 2].map(Math.round);
     });
-    await this.#window.input(event, "mousemove", "--window", "WINDOW", ...at, ...args);
   }
 
   async hover() {
     // The pointer may rest there already, which would make no event.
-    await this.#window.input("mousemove", "mousemove", "--window", "WINDOW", 1, 1, "mousemove", "--window", "WINDOW", 3, 3);
-    await this.#mouse("mousemove");
+    await this.#window.input("mousemove", ...moveTo([1, 1]), ...moveTo([3, 3]));
+    await this.#window.input("mousemove", ...moveTo(await this.#middle()));
   }
 
   async click() {
-    await this.#mouse("click", "click", 1);
+    await this.#window.press("click", await this.#middle());
   }
 
   async dblclick() {
-    await this.#mouse("dblclick", "click", "--repeat", 2, "--delay", 20, 1);
+    await this.#window.press("dblclick", await this.#middle(), "--repeat", 2, "--delay", 20);
   }
 }
 
