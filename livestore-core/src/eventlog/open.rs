@@ -57,8 +57,8 @@ enum Found {
 }
 
 impl EventLog {
-    /// Looks whether `conn` may be opened as a log. Reads only: even a change of the journal mode would write to a
-    /// file that is somebody else's.
+    /// Looks whether `conn` may be opened as a log, and how far it goes. Reads only: even a change of the journal mode
+    /// would write to a file that is somebody else's, or damaged.
     ///
     /// # Errors
     /// Those of [`open`](Self::open).
@@ -66,7 +66,9 @@ impl EventLog {
         let keep = |on| conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, on);
         let refused = |source| LogError::at_open(file, source);
         keep(true).map_err(refused)?;
-        recognise(conn, file)?;
+        if let Found::Eventlog | Found::Format1 = recognise(conn, file)? {
+            heads(conn).map_err(refused)?;
+        }
         keep(false).map(drop).map_err(refused)
     }
 
@@ -82,10 +84,7 @@ impl EventLog {
             Found::Nothing => make(&conn, TABLES).map_err(refused)?,
         }
         let fence = begin_term(&conn).map_err(refused)?;
-        let mut heads = PerLane::default();
-        for lane in Lane::ALL {
-            heads[lane] = head(&conn, lane).map_err(refused)?;
-        }
+        let heads = heads(&conn).map_err(refused)?;
         Ok(Self { conn, file: file.to_owned(), heads, fence })
     }
 }
@@ -146,6 +145,13 @@ fn begin_term(conn: &Connection) -> rusqlite::Result<Fence> {
     let epoch: i64 =
         conn.query_row("select value from meta where key = 'epoch'", [], |row| row.get(0))?;
     Ok(Fence { term: from_sql(term), epoch: from_sql(epoch) })
+}
+
+fn heads(conn: &Connection) -> rusqlite::Result<PerLane<Head>> {
+    Ok(PerLane {
+        synced: head(conn, Lane::Synced)?,
+        client_only: head(conn, Lane::ClientOnly)?,
+    })
 }
 
 fn head(conn: &Connection, lane: Lane) -> rusqlite::Result<Head> {

@@ -54,6 +54,16 @@ fn a_log_that_is_cut_short_is_refused_and_left_alone() {
 }
 
 #[test]
+fn a_log_whose_last_events_are_garbage_is_refused_before_a_word_is_written() {
+    check_log_refused("malformed", |log| {
+        let sql = "select rootpage from sqlite_schema where name = 'events'";
+        let root: i64 = connect(log).query_row(sql, [], |row| row.get(0)).expect("it is there");
+        let at = usize::try_from(root - 1).expect("a page number") * 4096;
+        rewrite(log, |bytes| bytes[at..at + 4096].fill(0xa5));
+    });
+}
+
+#[test]
 fn a_log_of_a_newer_format_is_refused_and_left_alone() {
     check_log_refused("eventlog format 99", |log| {
         connect(log).pragma_update(None, "user_version", 99).expect("ok");

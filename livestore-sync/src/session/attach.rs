@@ -58,6 +58,19 @@ impl Session {
         self.link = Link::attaching(self.attempts, now, &self.config.limits);
     }
 
+    /// Asks for a state in the place of a lost one: at once the first time, then after a growing while, as what could
+    /// not be used will come again.
+    pub(super) fn attach_after_loss(&mut self, now: Duration) {
+        self.attach_again(now);
+        let Limits { resend, resend_max, .. } = self.config.limits;
+        if let (Link::Attaching { due, .. }, Some(again)) =
+            (&mut self.link, self.losses.checked_sub(1))
+        {
+            *due = now + resend.saturating_mul(1 << again.min(16)).min(resend_max);
+        }
+        self.losses = self.losses.saturating_add(1);
+    }
+
     /// Asks at once: there is a new leader.
     pub(super) fn attach_now(&mut self, now: Duration) {
         match &mut self.link {
@@ -194,6 +207,7 @@ impl Session {
         }
 
         self.link = Link::Attached;
+        self.losses = 0;
         self.opened = true;
         self.documents_seen = documents_count;
         self.stalled = None;

@@ -162,6 +162,8 @@ pub struct Session {
     fence: Fence,
     /// Whether the driver's state really is at `pending.base()`.
     sound: bool,
+    /// How often the state was lost since the session was last attached.
+    losses: u32,
     opened: bool,
     next_n: NonZeroU64,
     pending: Pending,
@@ -191,6 +193,7 @@ impl Session {
             attempts: 0,
             fence: Fence::default(),
             sound: false,
+            losses: 0,
             opened: false,
             next_n: NonZeroU64::MIN,
             pending: Pending::default(),
@@ -411,10 +414,10 @@ impl Session {
     }
 
     /// The driver's state is damaged or gone (a merge could not be executed, a snapshot could not be read): asks for
-    /// a new one.
+    /// a new one, less and less often while none can be used.
     pub fn state_lost(&mut self, now: Duration) {
         self.sound = false;
-        self.attach_again(now);
+        self.attach_after_loss(now);
     }
 
     /// Checks the invariants that the machine alone can know.

@@ -142,6 +142,25 @@ fn an_id_that_was_taken_gives_way_to_the_log() {
 }
 
 #[test]
+fn a_state_that_is_lost_again_and_again_is_asked_for_less_and_less_often() {
+    let mut session = open(&[]);
+    let mut now = 0;
+    for wait in [0, 1000, 2000, 4000, 8000, 16_000, 16_000] {
+        session.state_lost(at(now));
+        if wait > 0 {
+            assert_eq!(sends(&mut session, now + wait - 1), [], "too early, with a wait of {wait}");
+        }
+        now += wait;
+        let attempt = attach_of(sent(&mut session, now)).attempt;
+        hear(&mut session, now, ToSession::NoSnapshot { fence: FENCE, attempt });
+    }
+    let attempt = attach_of(sent(&mut session, now)).attempt;
+    hear(&mut session, now, ToSession::Attached(attached(attempt, tail(zero(), &[]))));
+    session.state_lost(at(now));
+    assert_eq!(attach_of(sent(&mut session, now)).at, None, "one that was attached asks at once");
+}
+
+#[test]
 fn a_gap_or_a_newer_leader_makes_it_attach_again() {
     let check = |message: fn(&Session) -> ToSession| {
         let mut session = open(&[commit(2, 1, 1)]);

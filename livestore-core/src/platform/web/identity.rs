@@ -20,7 +20,7 @@ use super::{
     adopt::journals,
     channel::Channel,
     lock::{LockGuard, lock_exclusive},
-    page::{Listener, on_departure},
+    page::{Listener, on_departure, on_page_shown},
     timer::sleep,
 };
 use crate::platform::{LockError, StoragePlace, opening::opening, random_u64};
@@ -43,7 +43,7 @@ pub struct Identity {
 #[derive(Debug)]
 struct TabHold {
     _lock: LockGuard,
-    _answering: Option<(Channel, Listener)>,
+    _answering: Option<(Channel, [Listener; 2])>,
 }
 
 impl Identity {
@@ -194,15 +194,17 @@ fn answers(name: &str) -> String {
     format!("{name}-mine")
 }
 
-/// Tells whoever asks that the tab is this page's, until the page is left: then its next page may have it.
-fn answer(name: &str) -> Option<(Channel, Listener)> {
+/// Tells whoever asks that the tab is this page's, until the page is left: then its next page may have it. A page that
+/// the back button restores answers again.
+fn answer(name: &str) -> Option<(Channel, [Listener; 2])> {
     let here = Rc::new(Cell::new(true));
-    let leaving = Rc::clone(&here);
+    let (leaving, returning) = (Rc::clone(&here), Rc::clone(&here));
     let left = on_departure(move |event| {
         if event == "pagehide" {
             leaving.set(false);
         }
     });
+    let restored = on_page_shown(move || returning.set(true));
     let answers = Channel::open(&answers(name), |_| {}).ok()?;
     let questions = Channel::open(&questions(name), move |_| {
         if here.get() {
@@ -210,5 +212,5 @@ fn answer(name: &str) -> Option<(Channel, Listener)> {
             let _ = answers.post(&[]);
         }
     });
-    Some((questions.ok()?, left))
+    Some((questions.ok()?, [left, restored]))
 }

@@ -22,6 +22,8 @@
 //! killed tab.
 
 mod adopt;
+#[cfg(test)]
+mod adopt_tests;
 mod channel;
 mod identity;
 mod journal;
