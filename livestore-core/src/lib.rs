@@ -9,6 +9,7 @@ extern crate self as livestore_core;
 pub mod backend;
 pub mod binding;
 mod eventlog;
+#[doc(hidden)]
 pub mod graph;
 mod leader;
 mod link;
@@ -28,6 +29,21 @@ mod value;
 
 #[doc(hidden)]
 pub mod __private;
+
+/// The engine's parts, for its own tests and measurements. Not part of the API: they change without notice.
+#[doc(hidden)]
+pub mod internals {
+    pub use crate::{
+        sqlite::{
+            ChangeSet, ColumnInfo, ColumnSet, ContentHash, Db, Mark, ReadSet, Record, RowChange,
+            RowImage, SqliteError, TableChange, TableInfo,
+        },
+        state::{
+            Applied, ApplyError, FailedEvent, Replayed, SkippedEvent, State, StateProblem, Undo,
+            Unit,
+        },
+    };
+}
 
 pub use eventlog::LogError;
 #[doc(hidden)]
@@ -51,13 +67,7 @@ pub use schema::{
     SchemaError, SqlType, Storage, Table, TableDef, TableStatements, TextStorage, TypeMismatch,
     Writes, as_string,
 };
-pub use sqlite::{
-    AccessViolation, ChangeSet, ColumnInfo, ColumnSet, ContentHash, Db, Mark, ReadSet,
-    ReadSetError, Record, RowChange, RowImage, SqliteError, TableChange, TableInfo,
-};
-pub use state::{
-    Applied, ApplyError, FailedEvent, Replayed, SkippedEvent, State, StateProblem, Undo, Unit,
-};
+pub use sqlite::{AccessViolation, ReadSetError};
 pub use store::{
     AnyStore, BootStatus, BootWarning, CommitError, Document, Durability, LeaderStatus,
     ListedEvent, LiveQuery, LocalSubscription, NotConfirmed, NotListed, NotPersisted, NotifyWithin,

@@ -148,10 +148,7 @@ fn begin_term(conn: &Connection) -> rusqlite::Result<Fence> {
 }
 
 fn heads(conn: &Connection) -> rusqlite::Result<PerLane<Head>> {
-    Ok(PerLane {
-        synced: head(conn, Lane::Synced)?,
-        client_only: head(conn, Lane::ClientOnly)?,
-    })
+    Ok(PerLane { synced: head(conn, Lane::Synced)?, client_only: head(conn, Lane::ClientOnly)? })
 }
 
 fn head(conn: &Connection, lane: Lane) -> rusqlite::Result<Head> {

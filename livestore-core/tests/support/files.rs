@@ -8,7 +8,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use livestore_core::{ContentHash, Db, Schema, State};
+use livestore_core::{
+    Schema,
+    internals::{ContentHash, Db, State},
+};
 use livestore_sync::Lane;
 use rusqlite::Connection;
 

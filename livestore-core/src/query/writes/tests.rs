@@ -5,8 +5,9 @@ use std::num::NonZeroU64;
 use livestore_sync::{ClientId, EventId, Lane, SessionId, TabId};
 
 use crate::{
-    ColumnType, Db, EventDef, MaterializeError, QueryError, SqliteError, Table, TypeMismatch,
-    Writes, raw, testing::test,
+    ColumnType, EventDef, MaterializeError, QueryError, Table, TypeMismatch, Writes, raw,
+    sqlite::{Db, SqliteError},
+    testing::test,
 };
 
 #[derive(Table, Clone, PartialEq, Debug)]
