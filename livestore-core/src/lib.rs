@@ -52,6 +52,7 @@ pub use leader::{SchemaSet, launch};
 pub use link::OpenFailure;
 pub use live::{Cx, LiveError, NodeHandle};
 pub use livestore_macros::{ClientDocument, ColumnType, Event, Schema, Table};
+pub use livestore_sync::OnBackendChanged;
 pub use new_id::new_id;
 pub use platform::WORKER_SCRIPT;
 pub use query::{
@@ -70,8 +71,9 @@ pub use schema::{
 pub use sqlite::{AccessViolation, ReadSetError};
 pub use store::{
     AnyStore, BootStatus, BootWarning, CommitError, Document, Durability, LeaderStatus,
-    ListedEvent, LiveQuery, LocalSubscription, NotConfirmed, NotListed, NotPersisted, NotifyWithin,
-    OpenError, Quarantined, Receipt, Reentered, StorageMode, Store, StoreError, StoreOptions,
-    StoreSignal, Subscription, Turns, WeakStore, WithoutEffect,
+    ListedEvent, LiveQuery, LocalSubscription, NetworkStatus, NotConfirmed, NotListed,
+    NotPersisted, NotifyWithin, OpenError, Quarantined, Receipt, Reentered, StorageMode, Store,
+    StoreError, StoreOptions, StoreSignal, Subscription, SyncOptions, SyncStatus, Turns, WeakStore,
+    WithoutEffect, http_polling, websocket,
 };
 pub use value::Value;

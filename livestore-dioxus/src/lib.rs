@@ -131,12 +131,13 @@ pub use live::{try_use_query, try_use_query_in, use_query, use_query_in};
 pub use livestore_core::{
     AnyStore, BootStatus, BootWarning, ClientDocument, ColumnType, CommitError, Durability, Event,
     IntoCommit, IntoQuery, Json, LeaderStatus, LiveQuery, Materialize, MaterializeError,
-    NotConfirmed, NotPersisted, OpenError, Predicate, Query, QueryError, Receipt, Schema, Select,
-    StorageMode, Store, StoreError, StoreOptions, Subscription, Table, Value, WORKER_SCRIPT,
-    WeakStore, Writes, as_string, escape_like, new_id, raw,
+    NetworkStatus, NotConfirmed, NotPersisted, OnBackendChanged, OpenError, Predicate, Query,
+    QueryError, Receipt, Schema, Select, StorageMode, Store, StoreError, StoreOptions,
+    Subscription, SyncOptions, SyncStatus, Table, Value, WORKER_SCRIPT, WeakStore, Writes,
+    as_string, escape_like, http_polling, new_id, raw, websocket,
 };
 pub use provider::{StoreProvider, StoreProviderProps, use_store_provider};
 pub use status::{
-    use_boot_status, use_boot_warnings, use_durability, use_leader_status, use_pending,
-    use_status_in, use_storage_mode,
+    use_boot_status, use_boot_warnings, use_durability, use_leader_status, use_network_status,
+    use_pending, use_status_in, use_storage_mode, use_sync_status,
 };

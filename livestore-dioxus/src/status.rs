@@ -7,8 +7,8 @@ use dioxus::{
     signals::{ReadSignal, Signal},
 };
 use livestore_core::{
-    AnyStore, BootStatus, BootWarning, Durability, LeaderStatus, StorageMode,
-    binding::MissingProvider,
+    AnyStore, BootStatus, BootWarning, Durability, LeaderStatus, NetworkStatus, StorageMode,
+    SyncStatus, binding::MissingProvider,
 };
 
 use crate::{
@@ -58,6 +58,18 @@ pub fn use_leader_status() -> ReadSignal<LeaderStatus> {
 #[track_caller]
 pub fn use_pending() -> ReadSignal<usize> {
     use_status(nearest_store, AnyStore::pending)
+}
+
+/// How far the nearest store's session, its leader and their backend are.
+#[track_caller]
+pub fn use_sync_status() -> ReadSignal<SyncStatus> {
+    use_status(nearest_store, AnyStore::sync_status)
+}
+
+/// How the nearest store's connection to its backend stands.
+#[track_caller]
+pub fn use_network_status() -> ReadSignal<NetworkStatus> {
+    use_status(nearest_store, AnyStore::network_status)
 }
 
 /// What opening the nearest store mended or worked around.

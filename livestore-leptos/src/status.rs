@@ -5,8 +5,8 @@ use leptos::{
     reactive::signal::ArcTrigger,
 };
 use livestore_core::{
-    AnyStore, BootStatus, BootWarning, Durability, LeaderStatus, StorageMode,
-    binding::MissingProvider,
+    AnyStore, BootStatus, BootWarning, Durability, LeaderStatus, NetworkStatus, StorageMode,
+    SyncStatus, binding::MissingProvider,
 };
 
 use crate::context::nearest_store;
@@ -53,6 +53,18 @@ pub fn use_leader_status() -> Signal<LeaderStatus> {
 #[track_caller]
 pub fn use_pending() -> Signal<usize> {
     use_status_in(&nearest_store(), AnyStore::pending)
+}
+
+/// How far the nearest store's session, its leader and their backend are.
+#[track_caller]
+pub fn use_sync_status() -> Signal<SyncStatus> {
+    use_status_in(&nearest_store(), AnyStore::sync_status)
+}
+
+/// How the nearest store's connection to its backend stands.
+#[track_caller]
+pub fn use_network_status() -> Signal<NetworkStatus> {
+    use_status_in(&nearest_store(), AnyStore::network_status)
 }
 
 /// What opening the nearest store mended or worked around.

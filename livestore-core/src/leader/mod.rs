@@ -20,7 +20,7 @@ mod serve;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use config::LeaderConfig;
+pub(crate) use config::{BackendConfig, LeaderConfig};
 #[cfg(test)]
 pub(crate) use driver::Driver;
 pub use schema_set::SchemaSet;

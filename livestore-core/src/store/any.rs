@@ -27,6 +27,8 @@ use super::{
     quarantine::Questions,
     rounds::Rounds,
     status::{BootWarning, Durability, LeaderStatus, StorageMode},
+    sync_options::Payload,
+    sync_status::{NetworkStatus, SyncStatus},
     turn::Inbox,
 };
 use crate::{
@@ -75,6 +77,7 @@ pub(super) struct Shared {
     pub(super) rounds: Rounds,
     pub(super) inbox: Inbox,
     pub(super) notify_within: NotifyWithin,
+    pub(super) payload: Option<Payload>,
 }
 
 /// What the store says about itself; compared after every change, so that only changes are told.
@@ -89,6 +92,8 @@ pub(super) struct Status {
     /// What is known of the leader beside what it says to the machine; until it speaks to that.
     pub(super) trouble: Option<LeaderStatus>,
     pub(super) pending: usize,
+    pub(super) sync: SyncStatus,
+    pub(super) network: NetworkStatus,
     pub(super) warnings: Vec<BootWarning>,
 }
 
@@ -101,6 +106,8 @@ impl Status {
             leader: LeaderStatus::Attaching,
             trouble: None,
             pending: 0,
+            sync: SyncStatus::default(),
+            network: NetworkStatus::default(),
             warnings: Vec::new(),
         }
     }
@@ -247,11 +254,11 @@ impl AnyStore {
     /// Commits encoded events; [`Store::commit`](super::Store::commit) is how apps do it.
     pub(super) fn commit(&self, events: EncodedCommit) -> Result<Receipt, CommitError> {
         let mut engine = self.0.enter()?;
-        let last = engine.commit(events)?;
+        let (last, lane) = engine.commit(events)?;
         self.0.flush(&mut engine);
         self.0.settle_own(engine);
         local::deliver();
-        Ok(Receipt::new(self.clone(), last))
+        Ok(Receipt::new(self.clone(), last, lane))
     }
 
     /// Where the store keeps its data.
@@ -279,8 +286,8 @@ impl AnyStore {
         self.0.status().warnings
     }
 
-    /// Calls `changed` whenever the storage mode, the durability, the leader's status, the number of pending events or
-    /// the warnings have changed.
+    /// Calls `changed` whenever the storage mode, the durability, the status of leader, sync or network, the number of
+    /// pending events or the warnings have changed.
     pub fn on_status(&self, changed: impl Fn() + Send + Sync + 'static) -> Subscription {
         Subscription::new(&self.0, |store| &store.statuses, (), Arc::new(changed))
     }
@@ -337,6 +344,8 @@ impl Shared {
         self.note_progress(engine);
         self.update_status(|status| {
             status.pending = engine.pending();
+            status.sync = SyncStatus::of(&engine.session);
+            status.network = NetworkStatus::of(engine.session.backend());
             let machine = || LeaderStatus::of(engine.session.status(now));
             status.leader = status.trouble.clone().unwrap_or_else(machine);
             status.fits_journal = fits_journal;

@@ -15,7 +15,10 @@ use livestore_sync::{SessionId, ToLeader};
 
 use super::any::Shared;
 use crate::{
-    link::{ChannelNames, ForLeader, ForSession, FrameError, Question, from_frame, to_frame},
+    link::{
+        BackendWish, ChannelNames, ForLeader, ForSession, FrameError, PayloadAnswer, Question,
+        from_frame, to_frame,
+    },
     platform::{
         Channel, ChannelError, Identity, Journal, LeaderHandle, LeaveWarning, Listener, Timer,
         every, now_ms,
@@ -46,6 +49,7 @@ pub(super) struct Link {
     _from_leader: [Channel; 2],
     _tick: Timer,
     _shown: Listener,
+    _online: Listener,
 }
 
 impl Connection {
@@ -113,6 +117,16 @@ impl Connection {
         self.post_to_leader(&ForLeader::Ask(question));
     }
 
+    /// Tells the leader what the app wants of the connection to the backend.
+    pub(super) fn wish(&self, wish: BackendWish) {
+        self.post_to_leader(&ForLeader::Backend(wish));
+    }
+
+    /// Tells the leader who this is.
+    pub(super) fn identify(&self, answer: PayloadAnswer) {
+        self.post_to_leader(&ForLeader::Payload(answer));
+    }
+
     fn post_to_leader(&self, message: &ForLeader) {
         let link = locked(&self.link);
         let Some(link) = link.as_ref() else { return };
@@ -161,11 +175,20 @@ impl Link {
                 }
             }
         });
+        let online = crate::platform::on_online({
+            let store = Weak::clone(store);
+            move || {
+                if let Some(store) = store.upgrade() {
+                    store.connection.wish(BackendWish::Retry);
+                }
+            }
+        });
         Ok(Self {
             _from_leader: [hear(&names.sessions())?, hear(&names.session(session))?],
             to_leader: Channel::open(&names.leader(), |_frame| {})?,
             _tick: tick,
             _shown: shown,
+            _online: online,
         })
     }
 }
@@ -176,8 +199,7 @@ fn hear(store: &Arc<Shared>, frame: &[u8]) {
         Ok(ForSession::Sync(message)) => store.receive(message),
         Ok(ForSession::Report(report)) => store.hear_report(report),
         Ok(ForSession::Answer(answer)) => store.questions.hear(answer),
-        // A leader asks only where the app says who this is.
-        Ok(ForSession::AskPayload(_)) => {}
+        Ok(ForSession::AskPayload(question)) => store.say_who(question.number),
         Err(FrameError::OtherProtocol(leader)) => store.hear_other_protocol(leader),
         Err(FrameError::Malformed(reason)) => tracing::warn!(reason, "dropped a frame"),
     }

@@ -13,7 +13,7 @@ use std::{sync::Arc, time::Duration};
 
 use futures_channel::oneshot;
 use livestore_sync::{
-    Commit, Document, Event, EventId, Journal, Outcome as SettledAs, Session, SessionConfig,
+    Commit, Document, Event, EventId, Journal, Lane, Outcome as SettledAs, Session, SessionConfig,
     Settled, ToLeader, ToSession,
 };
 
@@ -21,7 +21,7 @@ use super::{
     documents::Documents,
     effects::Effects,
     error::{CommitError, OpenError},
-    receipt::{Outcome, Receipts},
+    receipt::{NotConfirmed, Outcome, Receipts, Stage},
 };
 use crate::{
     graph::NodeId,
@@ -42,6 +42,8 @@ pub(super) struct Engine {
     pub(super) receipts: Receipts,
     pub(super) effects: Effects,
     config: SessionConfig,
+    /// Up to which `n` this session's commits were persisted while there was no backend.
+    unordered: u64,
     closing: bool,
     closed: bool,
 }
@@ -66,21 +68,25 @@ impl Engine {
             receipts: Receipts::default(),
             effects: Effects::default(),
             config,
+            unordered: 0,
             closing: false,
             closed: false,
         })
     }
 
-    /// Applies events, all or none, and queues them for the leader. Returns the last one's id.
-    pub(super) fn commit(&mut self, encoded: EncodedCommit) -> Result<EventId, CommitError> {
+    /// Applies events, all or none, and queues them for the leader. Returns the last one's id, and their lane.
+    pub(super) fn commit(
+        &mut self,
+        encoded: EncodedCommit,
+    ) -> Result<(EventId, Lane), CommitError> {
         self.check_open()?;
         let commit = self.number(encoded)?;
-        let last = commit.last_id();
+        let (last, lane) = (commit.last_id(), commit.lane());
         let applied = self.state.apply(&commit).map_err(|error| refusal(&commit, error))?;
         self.effects.push(&commit, applied.undo, true);
         self.live.invalidate(&applied.changes);
         self.session.commit(commit).map_err(|error| CommitError::State(error.to_string()))?;
-        Ok(last)
+        Ok((last, lane))
     }
 
     fn number(&self, encoded: EncodedCommit) -> Result<Commit, CommitError> {
@@ -97,6 +103,7 @@ impl Engine {
 
     /// Takes a leader's message and brings the state to where it says.
     pub(super) fn receive(&mut self, now: Duration, message: ToSession) {
+        let had_backend = self.session.confirmed().is_some();
         match self.session.receive(now, message) {
             Ok(works) => works.into_iter().for_each(|work| self.execute(now, work)),
             Err(error) => {
@@ -105,13 +112,25 @@ impl Engine {
         }
         while let Some(Settled { last, outcome }) = self.session.poll_settled() {
             if last.session == self.config.id {
-                let refused = match outcome {
-                    // Without a backend nothing is confirmed.
-                    SettledAs::Persisted | SettledAs::Confirmed => None,
-                    SettledAs::Refused { reason } => Some(reason),
-                };
-                self.receipts.settle(last.n.get(), refused);
+                self.settle(last.n.get(), outcome);
             }
+        }
+        if had_backend && self.session.confirmed().is_none() {
+            self.receipts.lose_backend();
+        }
+    }
+
+    /// Notes what has become of this session's commit that ends with event `n`.
+    fn settle(&mut self, n: u64, outcome: SettledAs) {
+        match outcome {
+            SettledAs::Persisted => {
+                if self.session.confirmed().is_none() {
+                    self.unordered = self.unordered.max(n);
+                }
+                self.receipts.reach(n, Stage::Persisted);
+            }
+            SettledAs::Confirmed => self.receipts.reach(n, Stage::Confirmed),
+            SettledAs::Refused { reason } => self.receipts.refuse(n, &reason),
         }
     }
 
@@ -200,10 +219,34 @@ impl Engine {
         self.live.refresh(self.state.db()).changed
     }
 
-    /// What became of a commit of this session, or where that will be told.
-    pub(super) fn outcome(&mut self, last: EventId) -> Result<Outcome, oneshot::Receiver<Outcome>> {
-        let is_pending = self.session.is_pending(last);
-        self.receipts.outcome(last.n.get(), is_pending)
+    /// Whether a commit of this session has come as far as is wanted, or where that will be told.
+    pub(super) fn outcome(
+        &mut self,
+        last: EventId,
+        wants: Stage,
+    ) -> Result<Outcome, oneshot::Receiver<Outcome>> {
+        let n = last.n.get();
+        if let Some(refused) = self.receipts.refusal(n) {
+            return Ok(Err(refused));
+        }
+        let has_backend = self.session.confirmed().is_some() && n > self.unordered;
+        let has = if self.session.is_pending(last) {
+            Stage::Pending
+        } else if !has_backend || self.session.is_unconfirmed(last) {
+            Stage::Persisted
+        } else {
+            Stage::Confirmed
+        };
+        if has >= wants {
+            Ok(Ok(()))
+        } else if wants == Stage::Confirmed && !has_backend {
+            Ok(Err(NotConfirmed::NoBackend))
+        } else {
+            match self.receipts.wait(n, wants) {
+                Ok(waiting) => Err(waiting),
+                Err(closed) => Ok(Err(closed)),
+            }
+        }
     }
 
     /// How many events the leader has not persisted yet.

@@ -18,6 +18,14 @@ pub enum OpenError {
     /// The schema contradicts itself.
     #[error(transparent)]
     Schema(#[from] SchemaError),
+    /// The backend's address can't be used.
+    #[error("`{url}` is no address of a sync backend: {reason}")]
+    SyncUrl {
+        /// The address as given.
+        url: String,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// The leader can't open the storage or the log.
     #[error("the store `{store}` can't be opened: {failure}")]
     Leader {

@@ -2,7 +2,8 @@
 //!
 //! In reading order: `typed` is what an app sees, `any` the same without the schema's type, `engine` what changes under
 //! the lock, `merge` how a leader's word is executed, `settle`, `rounds` and `callbacks` how observers are told without
-//! the lock, `turn` on which thread, `open`, `connection` and `close` the life of it all.
+//! the lock, `turn` on which thread, `open`, `connection` and `close` the life of it all; `sync_options` and `sync_status` what apps
+//! say and see of the backend.
 //!
 //! Invariants:
 //! 1. A commit is synchronous: it never awaits, and after an error log, state and graph are as before.
@@ -33,6 +34,8 @@ mod receipt;
 mod rounds;
 mod settle;
 mod status;
+mod sync_options;
+mod sync_status;
 #[cfg(test)]
 mod tests;
 mod turn;
@@ -51,5 +54,7 @@ pub use persisted::Receipt;
 pub use quarantine::{ListedEvent, NotListed, Quarantined, WithoutEffect};
 pub use receipt::{NotConfirmed, NotPersisted};
 pub use status::{BootStatus, BootWarning, Durability, LeaderStatus, StorageMode};
+pub use sync_options::{SyncOptions, http_polling, websocket};
+pub use sync_status::{NetworkStatus, SyncStatus};
 pub use turn::Turns;
 pub use typed::Store;

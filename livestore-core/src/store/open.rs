@@ -32,6 +32,7 @@ use super::{
     quarantine::Questions,
     rounds::Rounds,
     status::{BootStatus, BootWarning, LeaderStatus, StorageMode},
+    sync_options::SyncOptions,
     turn::Inbox,
 };
 use crate::{
@@ -120,7 +121,7 @@ async fn open_quietly<S: Schema>(options: StoreOptions<S>) -> Result<AnyStore, O
         schema_name: type_name::<S>().to_owned(),
         schema: schema.hash(),
         place: place.clone(),
-        backend: None,
+        backend: options.sync.as_ref().map(SyncOptions::config).transpose()?,
     };
     let engine = Engine::new(
         &options.id,
@@ -161,9 +162,13 @@ async fn open_quietly<S: Schema>(options: StoreOptions<S>) -> Result<AnyStore, O
             rounds: Rounds::default(),
             inbox: Inbox::default(),
             notify_within: options.notify_within,
+            payload: options.sync.as_ref().and_then(|sync| sync.payload.clone()),
         }
     });
-    boot(&shared, options.on_boot, place).await?;
+    boot(&shared, options.on_boot.clone(), place).await?;
+    if let Some(at_most) = options.sync.and_then(|sync| sync.initial_sync) {
+        shared.catch_up(at_most, options.on_boot.as_ref()).await;
+    }
     Ok(AnyStore(Arc::new(Handle(shared))))
 }
 

@@ -2,7 +2,7 @@
 
 use std::{marker::PhantomData, path::PathBuf, sync::Arc};
 
-use super::{any::NotifyWithin, status::BootStatus};
+use super::{any::NotifyWithin, status::BootStatus, sync_options::SyncOptions};
 
 /// Where an app wants its data.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -24,6 +24,7 @@ pub struct StoreOptions<S> {
     pub(crate) on_boot: Option<OnBoot>,
     pub(crate) notify_within: NotifyWithin,
     pub(crate) worker_script: Option<String>,
+    pub(crate) sync: Option<SyncOptions>,
     schema: PhantomData<fn() -> S>,
 }
 
@@ -36,6 +37,7 @@ impl<S> StoreOptions<S> {
             on_boot: None,
             notify_within: |run| run(),
             worker_script: None,
+            sync: None,
             schema: PhantomData,
         }
     }
@@ -52,6 +54,21 @@ impl<S> StoreOptions<S> {
     #[must_use]
     pub fn directory(mut self, directory: impl Into<PathBuf>) -> Self {
         self.persistence = Persistence::Files(Some(directory.into()));
+        self
+    }
+
+    /// Syncs with a backend: what other clients of the store commit shows here, and what is committed here shows there.
+    /// A store that was without one until now gives it everything that it has.
+    ///
+    /// ```
+    /// # use livestore_core::{Schema, StoreOptions, websocket};
+    /// # fn doc<App: Schema>() -> StoreOptions<App> {
+    /// StoreOptions::<App>::new("todos").persisted().sync(websocket("ws://127.0.0.1:8787/sync"))
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn sync(mut self, sync: SyncOptions) -> Self {
+        self.sync = Some(sync);
         self
     }
 
@@ -98,6 +115,7 @@ impl<S> Clone for StoreOptions<S> {
             on_boot: self.on_boot.clone(),
             notify_within: self.notify_within,
             worker_script: self.worker_script.clone(),
+            sync: self.sync.clone(),
             schema: PhantomData,
         }
     }
@@ -108,6 +126,7 @@ impl<S> std::fmt::Debug for StoreOptions<S> {
         f.debug_struct("StoreOptions")
             .field("id", &self.id)
             .field("persistence", &self.persistence)
+            .field("sync", &self.sync)
             .finish_non_exhaustive()
     }
 }

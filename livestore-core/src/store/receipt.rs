@@ -21,105 +21,169 @@ pub enum NotPersisted {
     Closed,
 }
 
-/// Why a commit is not confirmed.
+/// Why a commit is not, or not known to be, confirmed.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum NotConfirmed {
-    /// Nobody orders this store's events.
+    /// Nobody orders this store's events, or nobody did when the commit was persisted.
     #[error(
         "the store has no sync backend, so nothing confirms a commit; `persisted()` is what can be waited for"
     )]
     NoBackend,
+    /// The leader or the backend refused it: it is in quarantine, and its effect here was undone.
+    #[error("the commit was refused and is in quarantine: {0}")]
+    Refused(Arc<str>),
+    /// The store was closed before the backend had the commit. What was persisted is sent when it is opened again.
+    #[error("the store was closed before the commit was confirmed")]
+    Closed,
 }
 
-pub(super) type Outcome = Result<(), NotPersisted>;
+impl From<NotPersisted> for NotConfirmed {
+    fn from(error: NotPersisted) -> Self {
+        match error {
+            NotPersisted::Refused(reason) => Self::Refused(reason),
+            NotPersisted::Closed => Self::Closed,
+        }
+    }
+}
+
+/// How far a commit has come that was not refused.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(super) enum Stage {
+    /// Applied here.
+    Pending,
+    /// In the leader's log.
+    Persisted,
+    /// In the backend's.
+    Confirmed,
+}
+
+/// Whether a commit has come as far as was wanted.
+pub(super) type Outcome = Result<(), NotConfirmed>;
 
 /// Who waits for what, and what can be told without waiting.
 #[derive(Debug, Default)]
 pub(super) struct Receipts {
     /// What was refused; of the oldest the reason is forgotten.
     refused: BTreeMap<u64, Option<Arc<str>>>,
-    waiting: BTreeMap<u64, Vec<oneshot::Sender<Outcome>>>,
+    waiting: BTreeMap<u64, Vec<Waiting>>,
     closed: bool,
 }
 
+#[derive(Debug)]
+struct Waiting {
+    wants: Stage,
+    told: oneshot::Sender<Outcome>,
+}
+
 impl Receipts {
-    /// The outcome of the commit that ends with event `n`, or where it will arrive. `is_pending` says whether the leader
-    /// has yet to answer for it.
-    pub(super) fn outcome(
-        &mut self,
-        n: u64,
-        is_pending: bool,
-    ) -> Result<Outcome, oneshot::Receiver<Outcome>> {
-        if let Some(reason) = self.refused.get(&n) {
-            let reason =
-                reason.clone().unwrap_or_else(|| "the reason is in the leader's quarantine".into());
-            return Ok(Err(NotPersisted::Refused(reason)));
-        }
-        if !is_pending {
-            return Ok(Ok(()));
-        }
-        if self.closed {
-            return Ok(Err(NotPersisted::Closed));
-        }
-        let (sender, receiver) = oneshot::channel();
-        self.waiting.entry(n).or_default().push(sender);
-        Err(receiver)
+    /// Why the commit that ends with event `n` was refused, if it was.
+    pub(super) fn refusal(&self, n: u64) -> Option<NotConfirmed> {
+        let reason = self.refused.get(&n)?.clone();
+        let reason = reason.unwrap_or_else(|| "the reason is in the leader's quarantine".into());
+        Some(NotConfirmed::Refused(reason))
     }
 
-    /// The commit that ends with event `n` has been persisted, or refused for a reason.
-    pub(super) fn settle(&mut self, n: u64, refused: Option<Arc<str>>) {
-        let outcome = match &refused {
-            None => Ok(()),
-            Some(reason) => Err(NotPersisted::Refused(Arc::clone(reason))),
-        };
-        if let Some(reason) = refused {
-            self.refused.insert(n, Some(reason));
-            let oldest = self.refused.values_mut().rev().nth(REASONS_KEPT);
-            if let Some(reason) = oldest {
-                *reason = None;
-            }
+    /// Where it will be told that the commit that ends with event `n` has come that far.
+    pub(super) fn wait(
+        &mut self,
+        n: u64,
+        wants: Stage,
+    ) -> Result<oneshot::Receiver<Outcome>, NotConfirmed> {
+        if self.closed {
+            return Err(NotConfirmed::Closed);
         }
-        for sender in self.waiting.remove(&n).into_iter().flatten() {
-            // Whoever waited may have stopped waiting.
-            let _ = sender.send(outcome.clone());
+        let (told, receiver) = oneshot::channel();
+        self.waiting.entry(n).or_default().push(Waiting { wants, told });
+        Ok(receiver)
+    }
+
+    /// The commit that ends with event `n` has come that far.
+    pub(super) fn reach(&mut self, n: u64, stage: Stage) {
+        self.tell(n, &Ok(()), |waiting| waiting.wants <= stage);
+    }
+
+    /// The commit that ends with event `n` was refused.
+    pub(super) fn refuse(&mut self, n: u64, reason: &Arc<str>) {
+        self.refused.insert(n, Some(Arc::clone(reason)));
+        let oldest = self.refused.values_mut().rev().nth(REASONS_KEPT);
+        if let Some(reason) = oldest {
+            *reason = None;
         }
+        self.tell(n, &Err(NotConfirmed::Refused(Arc::clone(reason))), |_| true);
+    }
+
+    /// There is no backend (any more).
+    pub(super) fn lose_backend(&mut self) {
+        let waits = |waiting: &Waiting| waiting.wants == Stage::Confirmed;
+        let all: Vec<u64> = self.waiting.keys().copied().collect();
+        all.into_iter().for_each(|n| self.tell(n, &Err(NotConfirmed::NoBackend), waits));
     }
 
     /// Nothing more will be heard.
     pub(super) fn close(&mut self) {
         self.closed = true;
-        for sender in std::mem::take(&mut self.waiting).into_values().flatten() {
-            let _ = sender.send(Err(NotPersisted::Closed));
+        let all: Vec<u64> = self.waiting.keys().copied().collect();
+        all.into_iter().for_each(|n| self.tell(n, &Err(NotConfirmed::Closed), |_| true));
+    }
+
+    fn tell(&mut self, n: u64, outcome: &Outcome, whom: impl Fn(&Waiting) -> bool) {
+        let Some(waiting) = self.waiting.remove(&n) else { return };
+        let (told, others): (Vec<_>, Vec<_>) = waiting.into_iter().partition(whom);
+        for waiting in told {
+            // Whoever waited may have stopped waiting.
+            let _ = waiting.told.send(outcome.clone());
+        }
+        if !others.is_empty() {
+            self.waiting.insert(n, others);
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{NotPersisted, Receipts};
+    use super::{NotConfirmed, Outcome, Receipts, Stage};
+
+    /// Who waits for commit 2 to be persisted, and for it to be confirmed, hears this in the end.
+    #[track_caller]
+    fn check(
+        happens: impl FnOnce(&mut Receipts),
+        persisted: Option<Outcome>,
+        confirmed: Option<Outcome>,
+    ) {
+        let mut receipts = Receipts::default();
+        let mut wait = |wants| receipts.wait(2, wants).expect("it is open");
+        let (mut persists, mut confirms) = (wait(Stage::Persisted), wait(Stage::Confirmed));
+        happens(&mut receipts);
+        assert_eq!(persists.try_recv(), Ok(persisted), "persisted");
+        assert_eq!(confirms.try_recv(), Ok(confirmed), "confirmed");
+    }
 
     #[test]
-    fn a_receipt_tells_the_outcome_whether_it_asks_early_or_late() {
+    fn who_waits_hears_what_has_become_of_a_commit() {
+        let refused = || Some(Err(NotConfirmed::Refused("taken".into())));
+        let no_backend = || Some(Err(NotConfirmed::NoBackend));
+        let closed = || Some(Err(NotConfirmed::Closed));
+        check(|_| (), None, None);
+        check(|receipts| receipts.reach(1, Stage::Confirmed), None, None);
+        check(|receipts| receipts.reach(2, Stage::Persisted), Some(Ok(())), None);
+        check(|receipts| receipts.reach(2, Stage::Confirmed), Some(Ok(())), Some(Ok(())));
+        check(|receipts| receipts.refuse(2, &"taken".into()), refused(), refused());
+        check(Receipts::lose_backend, None, no_backend());
+        check(Receipts::close, closed(), closed());
+        let refused_later = |receipts: &mut Receipts| {
+            receipts.reach(2, Stage::Persisted);
+            receipts.refuse(2, &"taken".into());
+        };
+        check(refused_later, Some(Ok(())), refused());
+    }
+
+    #[test]
+    fn who_asks_late_hears_it_too() {
         let mut receipts = Receipts::default();
-        let mut early = receipts.outcome(2, true).expect_err("nothing is settled");
-        receipts.settle(2, None);
-        assert_eq!(early.try_recv(), Ok(Some(Ok(()))));
-        assert_eq!(receipts.outcome(2, false).ok(), Some(Ok(())));
-
-        let mut early = receipts.outcome(5, true).expect_err("not settled yet");
-        receipts.settle(5, Some("taken".into()));
-        let refused = Err(NotPersisted::Refused("taken".into()));
-        assert_eq!(early.try_recv(), Ok(Some(refused.clone())));
-        assert_eq!(receipts.outcome(5, false).ok(), Some(refused));
-
-        let mut early = receipts.outcome(9, true).expect_err("not settled yet");
+        receipts.refuse(5, &"taken".into());
+        assert_eq!(receipts.refusal(5), Some(NotConfirmed::Refused("taken".into())));
+        assert_eq!(receipts.refusal(4), None);
         receipts.close();
-        assert_eq!(early.try_recv(), Ok(Some(Err(NotPersisted::Closed))));
-        assert_eq!(
-            receipts.outcome(9, true).ok(),
-            Some(Err(NotPersisted::Closed)),
-            "asked after the end"
-        );
-        assert_eq!(receipts.outcome(2, false).ok(), Some(Ok(())), "what was known is known");
+        assert_eq!(receipts.wait(9, Stage::Persisted).err(), Some(NotConfirmed::Closed));
     }
 }

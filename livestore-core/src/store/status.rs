@@ -21,6 +21,11 @@ pub enum BootStatus {
         /// Events in the log.
         total: u64,
     },
+    /// What the backend has is being read; see [`SyncOptions::initial_sync`](super::SyncOptions::initial_sync).
+    CatchingUp {
+        /// How many events are known to be missing here.
+        behind: u64,
+    },
     /// The store is open.
     Ready,
     /// Opening failed; the error is that of `open`.
@@ -39,6 +44,7 @@ impl fmt::Display for BootStatus {
                 f.write_str("another tab is of another version: reload it or close it")
             }
             Self::Rebuilding { done, total } => write!(f, "rebuilding, {done} of {total} events"),
+            Self::CatchingUp { behind } => write!(f, "catching up, {behind} events behind"),
             Self::Ready => f.write_str("ready"),
             Self::Failed { error } => write!(f, "failed: {error}"),
         }
@@ -63,6 +69,12 @@ pub enum BootWarning {
         /// Why: private mode, no OPFS, a full quota.
         reason: String,
     },
+    /// Not everything that the backend has was here in time; the rest comes later. See
+    /// [`SyncOptions::initial_sync`](super::SyncOptions::initial_sync).
+    NotCaughtUp {
+        /// What was in the way.
+        reason: String,
+    },
 }
 
 impl fmt::Display for BootWarning {
@@ -79,6 +91,9 @@ impl fmt::Display for BootWarning {
                 )
             }
             Self::NotPersisted { reason } => write!(f, "nothing is persisted: {reason}"),
+            Self::NotCaughtUp { reason } => {
+                write!(f, "opened before everything was here that the backend has: {reason}")
+            }
         }
     }
 }

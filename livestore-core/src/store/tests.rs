@@ -6,7 +6,7 @@ use futures_util::FutureExt;
 use livestore_core::{Event, Materialize, MaterializeError, Schema, Table, Writes};
 use livestore_sync::{ClientId, Lane, SessionConfig, SessionId, TabId};
 
-use super::{effects::Effects, engine::Engine};
+use super::{effects::Effects, engine::Engine, receipt::Stage};
 use crate::{
     leader::{Driver, LeaderConfig},
     platform::{Storage, StorageRefused},
@@ -197,9 +197,9 @@ fn a_refused_commit_leaves_no_trace_in_the_session_that_made_it() {
     world.commit(1, 1);
     world.commit(1, 2);
     assert_eq!(world.rows(1), [1, 2]);
-    let refused = world.engines[1].receipts.outcome(1, true).unwrap_err();
+    let refused = world.engines[1].receipts.wait(1, Stage::Persisted).unwrap();
     world.settle();
-    assert!(matches!(refused.now_or_never(), Some(Ok(Err(super::NotPersisted::Refused(_))))));
+    assert!(matches!(refused.now_or_never(), Some(Ok(Err(super::NotConfirmed::Refused(_))))));
     assert_eq!((world.rows(0), world.rows(1)), (vec![1, 2], vec![1, 2]));
     assert_eq!(world.engines[1].pending(), 0);
     world.check();

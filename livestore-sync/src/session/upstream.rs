@@ -36,8 +36,23 @@ impl Session {
             status.connection == ConnectionStatus::Current && status.behind == 0
         });
         let is_synced = current && self.confirmed == Some(leader) && session == leader;
-        let backend = self.backend.clone().filter(|_| self.confirmed.is_some());
+        let backend = self.backend().cloned();
         SyncStatus { session, leader, confirmed: self.confirmed, backend, is_synced }
+    }
+
+    /// Up to which number the backend has the leader's log; `None` without a backend.
+    pub fn confirmed(&self) -> Option<u64> {
+        self.confirmed
+    }
+
+    /// How the leader stands with its backend; `None` without one.
+    pub fn backend(&self) -> Option<&BackendStatus> {
+        self.backend.as_ref().filter(|_| self.confirmed.is_some())
+    }
+
+    /// Whether the commit that ends with this event of its own is in the log, and waits for the backend's word.
+    pub fn is_unconfirmed(&self, last: EventId) -> bool {
+        self.logged.is_awaited(last)
     }
 
     /// How many synced events the backend has not confirmed, as far as this session knows them.

@@ -12,7 +12,11 @@ use livestore_sync::wire::FRAME_BYTES;
 use tokio::{net::TcpStream, runtime::Runtime};
 use tokio_tungstenite::{
     MaybeTlsStream, WebSocketStream, connect_async_with_config,
-    tungstenite::{self, Message, http::StatusCode, protocol::WebSocketConfig},
+    tungstenite::{
+        self, Message,
+        http::{StatusCode, Uri, uri::InvalidUri},
+        protocol::WebSocketConfig,
+    },
 };
 use ureq::Agent;
 
@@ -45,6 +49,21 @@ fn runtime() -> Option<&'static Runtime> {
 pub fn spawn_io(task: impl Future<Output = ()> + Send + 'static) {
     if let Some(runtime) = runtime() {
         runtime.spawn(task);
+    }
+}
+
+/// The whole address of a backend whose scheme is `plain`, or with TLS `secure`.
+///
+/// # Errors
+/// Says what is wrong with the address. There is no TLS natively.
+pub fn resolve_url(url: &str, plain: &str, secure: &str) -> Result<String, String> {
+    let parsed: Uri = url.parse().map_err(|error: InvalidUri| error.to_string())?;
+    match (parsed.scheme_str(), parsed.host()) {
+        (Some(scheme), Some(host)) if scheme == plain && !host.is_empty() => Ok(url.to_owned()),
+        (Some(scheme), _) if scheme == secure => Err(format!(
+            "natively there is no TLS: let a proxy on this machine add it, and name that with `{plain}://`"
+        )),
+        _ => Err(format!("it has to begin with `{plain}://` and name a host")),
     }
 }
 

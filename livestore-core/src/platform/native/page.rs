@@ -37,6 +37,11 @@ pub fn on_page_shown(_callback: impl FnMut() + Send + 'static) -> Listener {
     Listener(())
 }
 
+/// Never calls back natively: nobody here says that the network is back.
+pub fn on_online(_callback: impl FnMut() + Send + 'static) -> Listener {
+    Listener(())
+}
+
 /// Files are not evicted.
 pub fn ask_for_persistence(answered: impl FnOnce(Persistence) + 'static) {
     answered(Persistence::Granted);

@@ -45,9 +45,11 @@ pub use channel::Channel;
 pub use identity::{Identity, identify};
 pub use journal::Journal;
 pub use lock::{LockGuard, is_held, lock_exclusive, try_lock};
-pub use net::{open_socket, post, spawn_io};
+pub use net::{open_socket, post, resolve_url, spawn_io};
 pub use opfs::{Storage, data_directory};
-pub use page::{LeaveWarning, Listener, ask_for_persistence, on_page_hidden, on_page_shown};
+pub use page::{
+    LeaveWarning, Listener, ask_for_persistence, on_online, on_page_hidden, on_page_shown,
+};
 pub use scope::{LeaderScope, is_worker, launch, worker_main};
 pub use timer::{Timer, after, every, sleep};
 #[doc(hidden)]

@@ -8,7 +8,7 @@ use futures_channel::{mpsc, oneshot};
 use futures_util::StreamExt;
 use wasm_bindgen::{JsCast, JsValue, closure::Closure, prelude::wasm_bindgen};
 use wasm_bindgen_futures::JsFuture;
-use web_sys::{CloseEvent, Headers, MessageEvent, RequestInit, Response, WebSocket};
+use web_sys::{CloseEvent, Headers, MessageEvent, RequestInit, Response, Url, WebSocket};
 
 use super::describe;
 use crate::{backend::ConnectError, platform::SocketEnds};
@@ -23,6 +23,34 @@ extern "C" {
 /// Runs a task on this thread.
 pub fn spawn_io(task: impl Future<Output = ()> + 'static) {
     wasm_bindgen_futures::spawn_local(task);
+}
+
+/// The whole address of a backend whose scheme is `plain`, or with TLS `secure`. One without a scheme is of the page's
+/// own server, and as secure as the page.
+///
+/// # Errors
+/// Says what is wrong with the address.
+pub fn resolve_url(url: &str, plain: &str, secure: &str) -> Result<String, String> {
+    let scheme = |parsed: &Url| parsed.protocol().trim_end_matches(':').to_owned();
+    if let Ok(parsed) = Url::new(url) {
+        let known = [plain, secure].contains(&scheme(&parsed).as_str());
+        return if known && !parsed.hostname().is_empty() {
+            Ok(parsed.href())
+        } else {
+            Err(format!("it has to begin with `{plain}://`, `{secure}://` or `/`"))
+        };
+    }
+    let page = web_sys::window()
+        .and_then(|window| window.document())
+        .and_then(|document| document.url().ok())
+        .ok_or("only a page's own server can be named by a path alone")?;
+    let resolved = Url::new_with_base(url, &page).map_err(|error| describe(&error))?;
+    match scheme(&resolved).as_str() {
+        "https" => resolved.set_protocol(secure),
+        "http" => resolved.set_protocol(plain),
+        other => return Err(format!("the page is of `{other}:`, which has no server")),
+    }
+    Ok(resolved.href())
 }
 
 /// A socket and what it calls; closed and silent once dropped.
