@@ -2,6 +2,7 @@
 
 use std::{
     cell::{Cell, RefCell},
+    fmt::Debug,
     path::Path,
     rc::Rc,
     sync::Arc,
@@ -10,12 +11,23 @@ use std::{
 };
 
 use futures_executor::block_on;
-use livestore_core::{AnyStore, IntoQuery, QueryError, Schema, Store, StoreOptions};
+use livestore_core::{
+    AnyStore, IntoCommit, IntoQuery, QueryError, Receipt, Schema, Store, StoreOptions,
+};
 
 use crate::schema::{Filter, Journal, NoteEvent, Notes, added};
 
 /// How long something that happens on another thread may take.
 const PATIENCE: Duration = Duration::from_secs(10);
+
+/// What a promise takes for granted before it can be checked: where that fails, so does the test.
+#[track_caller]
+pub(crate) fn granted<T, E: Debug>(result: Result<T, E>) -> T {
+    match result {
+        Ok(value) => value,
+        Err(error) => panic!("taken for granted: {error:?}"),
+    }
+}
 
 /// An app of a framework, without a page, whose stores are open. The hooks are called in a component's `hooks` only.
 pub trait Binding: Sized + 'static {
@@ -132,11 +144,9 @@ impl<B: Binding> App<B> {
             None => notes,
             Some(directory) => notes.directory(directory),
         };
-        let open = |notes| block_on(Store::open(notes)).expect("the notes open");
-        let (notes, journal) = (open(B::options(notes)), {
-            let journal = B::options(StoreOptions::new("journal"));
-            block_on(Store::open(journal)).expect("the journal opens")
-        });
+        let notes = granted(block_on(Store::open(B::options(notes))));
+        let journal = B::options(StoreOptions::new("journal"));
+        let journal = granted(block_on(Store::open(journal)));
         Self { binding: B::start(&notes, &journal), notes, journal }
     }
 
@@ -172,9 +182,16 @@ impl<B: Binding> App<B> {
         (component, handles, seen)
     }
 
+    /// Commits what applies, and renders nothing yet.
+    #[track_caller]
+    pub(crate) fn apply(&self, events: impl IntoCommit<Notes>) -> Receipt {
+        granted(self.notes.commit(events))
+    }
+
     /// Commits, and renders what that changed.
-    pub(crate) fn commit(&self, event: NoteEvent) {
-        self.notes.commit(event).expect("it applies");
+    #[track_caller]
+    pub(crate) fn commit(&self, events: impl IntoCommit<Notes>) {
+        self.apply(events);
         self.binding.settle();
     }
 
@@ -222,7 +239,7 @@ impl<H: Copy> Handles<H> {
     }
 
     fn get(&self) -> H {
-        self.0.get().expect("the component was built")
+        granted(self.0.get().ok_or("the component was built"))
     }
 }
 

@@ -33,6 +33,9 @@ use crate::{
 /// Components that follow equal queries share one result. If the query fails, the last value stays (at first: the
 /// type's default) and the error goes to the nearest `ErrorBoundary`; [`try_use_query`] hands it to you instead.
 ///
+/// A read inside [`AnyStore::batch`] sees what the batch has done so far; a `use_memo` over it is of before the batch
+/// until that is over. Where that matters, read the query there.
+///
 /// # Panics
 /// Outside a `StoreProvider`.
 #[track_caller]

@@ -1,20 +1,17 @@
 //! What a store says about itself, as signals.
 
-use std::{cell::RefCell, rc::Rc, sync::Arc};
+use std::rc::Rc;
 
 use dioxus::{
-    core::{Subscribers, provide_context, try_consume_context, use_hook},
-    signals::{ReadSignal, Signal},
+    core::{provide_context, try_consume_context, use_hook},
+    signals::{ReadSignal, ReadableExt, Signal, WritableExt},
 };
 use livestore_core::{
     AnyStore, BootStatus, BootWarning, Durability, LeaderStatus, NetworkStatus, StorageMode,
     SyncStatus, binding::MissingProvider,
 };
 
-use crate::{
-    context::nearest_store,
-    slot::{Slot, tell},
-};
+use crate::context::nearest_store;
 
 /// The status of the nearest provider's opening; below and inside its fallback.
 #[derive(Clone)]
@@ -92,22 +89,17 @@ fn use_status<T: PartialEq + 'static>(
     store: impl FnOnce() -> AnyStore,
     read: fn(&AnyStore) -> T,
 ) -> ReadSignal<T> {
-    use_hook(|| {
-        let (store, readers) = (store(), Subscribers::new());
-        let shown = Rc::new(RefCell::new(Arc::new(read(&store))));
-        let subscription = store.on_status_local({
-            let (store, shown, readers) = (store.clone(), Rc::clone(&shown), readers.clone());
-            move || {
-                let now = Arc::new(read(&store));
-                if *shown.borrow() != now {
-                    shown.replace(now);
-                    tell(&readers);
-                }
+    let (shown, _subscription) = use_hook(|| {
+        let store = store();
+        let shown = Signal::new(read(&store));
+        let subscription = store.clone().on_status_local(move || {
+            let (mut shown, now) = (shown, read(&store));
+            // The component may be gone already.
+            if shown.try_peek().is_ok_and(|shown| *shown != now) {
+                shown.set(now);
             }
         });
-        ReadSignal::new(Slot::new(readers, move || {
-            let _lives_as_long = &subscription;
-            Arc::clone(&shown.borrow())
-        }))
-    })
+        (shown, Rc::new(subscription))
+    });
+    shown.into()
 }

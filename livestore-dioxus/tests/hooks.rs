@@ -8,7 +8,7 @@ use std::cell::Cell;
 use dioxus::prelude::*;
 use futures_executor::block_on;
 use livestore_dioxus::{
-    AnyStore, Store, StoreOptions, provide_store, use_pending, use_query, use_status_in,
+    AnyStore, Select, Store, StoreOptions, provide_store, use_pending, use_query, use_status_in,
     use_storage_mode, use_store,
 };
 
@@ -72,6 +72,96 @@ fn memos_effects_and_resources_follow_a_query() {
     app.handle(|| from.set(1));
     app.settle();
     assert_eq!((app.text(), app.take()), ("1 false 10".into(), vec!["effect 1 false".into()]));
+}
+
+#[test]
+fn in_a_batch_a_query_is_fresh_and_a_memo_over_it_is_of_before() {
+    thread_local! {
+        static HANDLES: Cell<Option<(ReadSignal<u64>, Memo<u64>)>> = const { Cell::new(None) };
+    }
+    #[component]
+    fn Count() -> Element {
+        let count = use_query(|| Thing::query().count());
+        let tenfold = use_memo(move || count() * 10);
+        HANDLES.set(Some((count, tenfold)));
+        rsx! { "{count} {tenfold}" }
+    }
+    let mut app = App::new(|| {
+        use_opened();
+        rsx! { Count {} }
+    });
+    app.shows("0 0");
+    let (count, tenfold) = HANDLES.get().expect("it was built");
+    let store = app.store();
+    let (inside, after) = app.handle(|| {
+        let inside = store.batch(|| {
+            store.commit(added(1)).expect("it applies");
+            (count(), tenfold())
+        });
+        (inside, (count(), tenfold()))
+    });
+    // Dioxus tells its memos from its components no more than we can, and those are told once, when the batch is over.
+    assert_eq!((inside, after), ((1, 0), (1, 10)));
+    app.shows("1 10");
+}
+
+#[test]
+fn of_a_keyed_list_of_1_000_rows_a_commit_renders_the_row_it_touches() {
+    fn by_id(id: i64) -> Select<Thing> {
+        Thing::query().filter(Thing::ID.eq(id))
+    }
+    #[component]
+    fn Row(id: i64) -> Element {
+        let thing = use_query(move || by_id(id).first());
+        shared().note(format!("row {id}"));
+        rsx! { "{thing().map_or(-1, |thing| thing.stars)}" }
+    }
+    /// Follows the ids; each row follows its own.
+    #[component]
+    fn Ids() -> Element {
+        let ids = use_query(|| Thing::query().order_by(Thing::ID.asc()).columns(Thing::ID));
+        shared().note("ids");
+        rsx! {
+            for id in ids() {
+                Row { key: "{id}", id }
+            }
+        }
+    }
+    #[component]
+    fn Whole(thing: Thing) -> Element {
+        shared().note(format!("whole {}", thing.id));
+        rsx! { "{thing.stars}" }
+    }
+    /// Follows all; each row is handed its own.
+    #[component]
+    fn Things() -> Element {
+        let things = use_query(|| Thing::query().order_by(Thing::ID.asc()));
+        shared().note("things");
+        rsx! {
+            for thing in things() {
+                Whole { key: "{thing.id}", thing }
+            }
+        }
+    }
+    let mut app = App::new(|| {
+        use_opened();
+        rsx! { Ids {} Things {} }
+    });
+    app.store().commit((1..=1_000).map(added).collect::<Vec<_>>()).expect("it applies");
+    app.settle();
+    let count =
+        |seen: &[String], kind: &str| seen.iter().filter(|seen| seen.starts_with(kind)).count();
+    let seen = app.take();
+    assert_eq!([count(&seen, "row"), count(&seen, "whole")], [1_000, 1_000]);
+    let mut check = |event: ThingEvent, expected: &[&str]| {
+        app.commit(event);
+        let mut seen = app.take();
+        seen.sort_unstable();
+        assert_eq!(seen, expected);
+    };
+    check(ThingEvent::Starred { id: 500 }, &["row 500", "things", "whole 500"]);
+    check(added(1_001), &["ids", "row 1001", "things", "whole 1001"]);
+    check(ThingEvent::Starred { id: 500 }, &[]);
 }
 
 #[test]

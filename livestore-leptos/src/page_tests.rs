@@ -39,6 +39,8 @@ struct Thing {
 enum ThingEvent {
     #[event(name = "v1.ThingAdded")]
     Added { id: i64, text: String },
+    #[event(name = "v1.ThingRenamed")]
+    Renamed { id: i64, text: String },
     #[event(name = "v1.ThingsCleared")]
     Cleared,
 }
@@ -47,6 +49,8 @@ impl Materialize for ThingEvent {
     fn materialize(&self, state: &mut Writes<'_>) -> Result<(), MaterializeError> {
         match self {
             Self::Added { id, text } => state.insert(Thing { id: *id, text: text.clone() }),
+            Self::Renamed { id, text } => state
+                .update(Thing::query().filter(Thing::ID.eq(*id)), Thing::TEXT.set(text.clone())),
             Self::Cleared => state.delete(Thing::query()),
         }
     }
@@ -295,6 +299,65 @@ async fn two_providers_nested_serve_two_schemas() {
         }
     });
     page.shows("2 and 1").await;
+}
+
+#[wasm_bindgen_test]
+async fn of_a_keyed_list_of_1_000_rows_a_commit_renders_the_row_it_touches() {
+    let (store, seen) = (Slot::<Store<Things>>::new(), Arc::new(Mutex::new(Vec::new())));
+    let note = {
+        let seen = Arc::clone(&seen);
+        move |what: String| seen.lock().expect("one thread").push(what)
+    };
+    let page = mount({
+        let slot = store.clone();
+        move || {
+            let options = StoreOptions::<Things>::new("things");
+            view! {
+                <StoreProvider options fallback=|| "loading">
+                    {
+                        slot.put(use_store::<Things>());
+                        // Follows the ids; each row follows its own.
+                        let ids = use_query(|| Thing::query().order_by(Thing::ID.asc()).columns(Thing::ID));
+                        let (list, note) = (note.clone(), note.clone());
+                        let each = move || {
+                            list("ids".into());
+                            ids.get()
+                        };
+                        let row = move |id: i64| {
+                            note(format!("built {id}"));
+                            let text = use_query(move || Thing::query().filter(Thing::ID.eq(id)).columns(Thing::TEXT));
+                            let note = note.clone();
+                            view! {
+                                <i>
+                                    {move || {
+                                        note(format!("row {id}"));
+                                        text.get().concat()
+                                    }}
+                                </i>
+                            }
+                        };
+                        view! { <For each key=|id| *id children=row/> }
+                    }
+                </StoreProvider>
+            }
+        }
+    });
+    page.shows("").await;
+    let store = store.get();
+    store.commit((1..=1_000).map(|id| thing(id, "a")).collect::<Vec<_>>()).expect("it applies");
+    page.shows(&"a".repeat(1_000)).await;
+    let take = || std::mem::take(&mut *seen.lock().expect("one thread"));
+    let all = take();
+    let count = |kind: &str| all.iter().filter(|seen| seen.starts_with(kind)).count();
+    assert_eq!([count("built"), count("row")], [1_000, 1_000]);
+
+    store.commit(ThingEvent::Renamed { id: 1_000, text: "b".into() }).expect("it applies");
+    let shown = "a".repeat(999) + "b";
+    page.shows(&shown).await;
+    assert_eq!(take(), ["row 1000"]);
+    store.commit(thing(1_001, "c")).expect("it applies");
+    page.shows(&(shown + "c")).await;
+    assert_eq!(take(), ["ids", "built 1001", "row 1001"]);
 }
 
 /// Natively such a test would be a race: `reactive_graph` has one batch for all threads.

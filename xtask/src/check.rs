@@ -26,7 +26,7 @@ pub(crate) enum Step {
     Clippy,
     /// clippy finds nothing, for the browser
     ClippyWasm,
-    /// The Leptos binding compiles as csr, hydrate and ssr; clippy finds nothing in what a server runs
+    /// The bindings compile in each way their frameworks run; clippy finds nothing in what a server runs
     Features,
     /// rustdoc finds nothing
     Docs,
@@ -38,7 +38,7 @@ pub(crate) enum Step {
     WasmTests,
     /// The simulator, over many seeds
     Sim,
-    /// The examples build for the browser, in release
+    /// The examples build for the browser, in release, and are as large as the README says
     Build,
     /// The end-to-end tests in headless Chromium
     E2e,
@@ -166,7 +166,7 @@ impl Step {
             Self::Sim => simulate_all(workspace),
             Self::Build => {
                 let shipped = e2e::build(workspace, &e2e::APPS, Profile::Release)?;
-                shipped.iter().try_for_each(|site| sizes::run(workspace, site, false))
+                shipped.iter().try_for_each(|site| sizes::check(workspace, site))
             }
             Self::E2e => e2e::run(workspace, &e2e::APPS, None),
             Self::Desktop => e2e::desktop(workspace, None),

@@ -1,10 +1,12 @@
 //! What an example makes a browser download: each file raw, with gzip -9 and with brotli -11, as a Markdown table.
+//!
+//! The README has that table for the apps; one that is far from what was built is an error.
 
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 
@@ -17,6 +19,12 @@ fn markers(site: &str) -> [String; 2] {
 
 /// Where wasm-bindgen puts the JavaScript that crates bring along: many small files, one row.
 const SNIPPETS: &str = "snippets";
+
+/// The row that sums up a table.
+const TOGETHER: &str = "together";
+
+/// How far a sum in the README may be from what was built, in percent: builds differ a little, features do not.
+const TOLERANCE: u64 = 5;
 
 /// Bytes to download, by encoding.
 #[derive(Clone, Copy, Default)]
@@ -31,16 +39,59 @@ pub(crate) fn run(workspace: &Workspace, site: &Path, write: bool) -> Result<()>
     let table = table(site)?;
     println!("{table}");
     if write {
-        let readme = workspace.root().join("README.md");
-        let text = fs::read_to_string(&readme)
-            .with_context(|| format!("could not read {}", readme.display()))?;
-        let name = site.file_name().unwrap_or_default().to_string_lossy();
-        let text = between_markers(&text, &markers(&name), &table)
-            .with_context(|| format!("in {}", readme.display()))?;
-        fs::write(&readme, text)
-            .with_context(|| format!("could not write {}", readme.display()))?;
+        let readme = readme(workspace)?;
+        let (before, _, after) = around_table(&readme, &markers(&name(site)))?;
+        fs::write(path(workspace), format!("{before}\n{table}\n{after}"))
+            .context("could not write README.md")?;
     }
     Ok(())
+}
+
+/// Prints the table for a site.
+///
+/// # Errors
+/// The README's table of that site is stale.
+pub(crate) fn check(workspace: &Workspace, site: &Path) -> Result<()> {
+    let measured = table(site)?;
+    println!("{measured}");
+    let (readme, name) = (readme(workspace)?, name(site));
+    let (_, stated, _) = around_table(&readme, &markers(&name))?;
+    if !is_near(sum(stated)?, sum(&measured)?) {
+        bail!(
+            "README.md's sizes of {name} are stale: `cargo xtask sizes {name} --no-build --write` mends that"
+        );
+    }
+    Ok(())
+}
+
+fn path(workspace: &Workspace) -> PathBuf {
+    workspace.root().join("README.md")
+}
+
+fn readme(workspace: &Workspace) -> Result<String> {
+    fs::read_to_string(path(workspace)).context("could not read README.md")
+}
+
+fn name(site: &Path) -> String {
+    site.file_name().unwrap_or_default().to_string_lossy().into_owned()
+}
+
+/// The last row of a table: tenths of kilobytes.
+fn sum(table: &str) -> Result<[u64; 3]> {
+    let cells = |line: &str| -> Option<[u64; 3]> {
+        let sizes = line.strip_prefix("| ")?.strip_prefix(TOGETHER)?;
+        let digits = sizes.split('|').map(|cell| cell.replace(|c: char| !c.is_ascii_digit(), ""));
+        let sizes: Vec<u64> = digits.filter_map(|digits| digits.parse().ok()).collect();
+        sizes.try_into().ok()
+    };
+    table.lines().find_map(cells).with_context(|| format!("a table has no row `{TOGETHER}`"))
+}
+
+fn is_near(stated: [u64; 3], measured: [u64; 3]) -> bool {
+    stated
+        .iter()
+        .zip(measured)
+        .all(|(&stated, measured)| stated.abs_diff(measured) * 100 <= measured * TOLERANCE)
 }
 
 fn table(site: &Path) -> Result<String> {
@@ -59,7 +110,7 @@ fn table(site: &Path) -> Result<String> {
     if snippets.raw > 0 {
         lines.push(snippets.row(SNIPPETS));
     }
-    lines.push(total.row("together"));
+    lines.push(total.row(TOGETHER));
     Ok(lines.join("\n"))
 }
 
@@ -117,12 +168,17 @@ fn kilobytes(bytes: usize) -> String {
     format!("{}.{} kB", tenths / 10, tenths % 10)
 }
 
-/// The text with everything between the markers replaced.
-fn between_markers(text: &str, [begin, end]: &[String; 2], table: &str) -> Result<String> {
-    let missing = || format!("there are no lines `{begin}` and `{end}`");
-    let (before, rest) = text.split_once(begin).with_context(missing)?;
-    let (_, after) = rest.split_once(end).with_context(missing)?;
-    Ok(format!("{before}{begin}\n{table}\n{end}{after}"))
+/// A text up to the table between the markers, the table, and the text from its end on.
+fn around_table<'a>(
+    text: &'a str,
+    [begin, end]: &[String; 2],
+) -> Result<(&'a str, &'a str, &'a str)> {
+    let found = || {
+        let from = text.find(begin)? + begin.len();
+        let to = from + text[from..].find(end)?;
+        Some((&text[..from], text[from..to].trim(), &text[to..]))
+    };
+    found().with_context(|| format!("README.md has no lines `{begin}` and `{end}`"))
 }
 
 #[cfg(test)]
@@ -143,17 +199,43 @@ mod tests {
     }
 
     #[test]
-    fn the_table_replaces_what_is_between_the_markers() {
+    fn the_table_is_what_is_between_the_markers() {
         let (ours, theirs) = (markers("app"), markers("other"));
         let page = |[begin, end]: &[String; 2], table| format!("a\n{begin}\n{table}\n{end}\nb\n");
-        let text = page(&theirs, "old") + &page(&ours, "old");
-        assert_eq!(
-            between_markers(&text, &ours, "new").expect("markers"),
-            page(&theirs, "old") + &page(&ours, "new")
-        );
-        assert!(between_markers("nothing", &ours, "new").is_err());
-        assert!(between_markers(&ours[0], &ours, "new").is_err());
-        assert!(between_markers(&page(&theirs, "old"), &ours, "new").is_err());
+        let text = page(&theirs, "theirs") + &page(&ours, "ours");
+        let (before, table, after) = around_table(&text, &ours).expect("markers");
+        assert_eq!((table, after), ("ours", format!("{}\nb\n", ours[1]).as_str()));
+        assert_eq!(format!("{before}\n{table}\n{after}"), text);
+        for without in ["nothing", ours[0].as_str(), &page(&theirs, "theirs")] {
+            assert!(around_table(without, &ours).is_err(), "{without}");
+        }
+    }
+
+    #[test]
+    fn a_table_is_stale_when_a_sum_is_a_twentieth_off() {
+        let row = |sizes: [usize; 3]| {
+            let [raw, gzip, brotli] = sizes.map(|tenths| tenths * 100);
+            format!(
+                "| a.js | 1.0 kB | 1.0 kB | 1.0 kB |\n{}",
+                Size { raw, gzip, brotli }.row(TOGETHER)
+            )
+        };
+        let measured = [18_486, 8_302, 6_764];
+        for (stated, near) in [
+            (measured, true),
+            ([18_400, 8_400, 6_700], true),
+            ([19_410, 8_717, 7_102], true),
+            ([19_411, 8_302, 6_764], false),
+            ([18_486, 7_886, 6_764], false),
+            ([18_486, 8_302, 0], false),
+        ] {
+            let [stated, measured] =
+                [stated, measured].map(|sizes| sum(&row(sizes)).expect("a table"));
+            assert_eq!(is_near(stated, measured), near, "{stated:?}");
+        }
+        for no_table in ["", "| a.js | 1.0 kB | 1.0 kB | 1.0 kB |", "| together | 1.0 kB |"] {
+            assert!(sum(no_table).is_err(), "{no_table}");
+        }
     }
 
     #[test]

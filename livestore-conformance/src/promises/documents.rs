@@ -51,11 +51,11 @@ pub fn batch_is_one_moment<B: Binding>(app: &App<B>) {
     assert_eq!(seen.take(), [(false, vec![1], vec![0])]);
     app.handle(|| {
         app.notes.batch(|| {
-            app.notes.commit(added(2)).expect("it applies");
+            app.apply(added(2));
             assert_eq!(look(handles), (false, vec![1, 2], vec![0]));
             B::update(handles.0, |filter| filter.starred = true);
             assert_eq!(look(handles), (true, vec![], vec![]));
-            app.notes.commit(NoteEvent::Starred { id: 2 }).expect("it applies");
+            app.apply(NoteEvent::Starred { id: 2 });
             assert_eq!(look(handles), (true, vec![2], vec![1]));
         });
     });
@@ -69,7 +69,7 @@ pub fn document_and_rows<B: Binding>(app: &App<B>) {
     assert_eq!(seen.take(), [(false, vec![1])]);
     app.handle(|| {
         app.notes.batch(|| {
-            app.notes.commit((added(2), NoteEvent::Starred { id: 2 })).expect("it applies");
+            app.apply((added(2), NoteEvent::Starred { id: 2 }));
             B::update(filter, |filter| filter.starred = true);
         });
     });

@@ -3,7 +3,7 @@
 #![allow(missing_docs, reason = "each has its sentence in the table")]
 
 use crate::{
-    binding::{App, Binding},
+    binding::{App, Binding, granted},
     schema::{Note, NoteEvent, added, note},
 };
 
@@ -17,17 +17,15 @@ pub fn update<B: Binding>(app: &App<B>) {
     let (_component, _, seen) = app.show(|| B::use_query(|| Note::query().count()), B::get);
     app.add(1);
     assert_eq!(seen.take(), [0, 1]);
-    app.notes.commit([added(2), added(3)]).expect("it applies");
-    app.binding.settle();
+    app.commit([added(2), added(3)]);
     assert_eq!(seen.take(), [3]);
 }
 
 pub fn fresh_read<B: Binding>(app: &App<B>) {
     let (_component, count, seen) = app.show(|| B::use_query(|| Note::query().count()), B::get);
-    let notes = app.notes.clone();
     let read = app.binding.handle(|| {
         let before = B::get(count);
-        notes.commit(added(1)).expect("it applies");
+        app.apply(added(1));
         (before, B::get(count))
     });
     assert_eq!(read, (0, 1));
@@ -173,8 +171,8 @@ pub fn another_thread<B: Binding>(app: &App<B>) {
     let (_component, _, seen) = app.show(|| B::use_query(|| Note::query().count()), B::get);
     assert_eq!(seen.take(), [0]);
     let notes = app.notes.clone();
-    let other = std::thread::spawn(move || notes.commit(added(1)).expect("it applies"));
-    other.join().expect("it does not panic");
+    let other = std::thread::spawn(move || drop(granted(notes.commit(added(1)))));
+    granted(other.join());
     let last = std::cell::Cell::new(0);
     app.until("the other thread's commit shows", || {
         last.set(seen.take().last().copied().unwrap_or(last.get()));

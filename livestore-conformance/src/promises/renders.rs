@@ -47,7 +47,7 @@ type Thousand<B> = (Vec<<B as Binding>::Component>, Seen<usize>, Seen<(i64, i64)
 /// A list of the ids, and a component for each row.
 fn thousand<B: Binding>(app: &App<B>) -> Thousand<B> {
     let all: Vec<NoteEvent> = (1..=1_000).map(added).collect();
-    app.notes.commit(all).expect("it applies");
+    app.apply(all);
     let (list, rows) = (Seen::default(), Seen::default());
     let mut components = vec![app.binding.mount(
         || B::use_query(|| Note::query().order_by(Note::ID.asc()).columns(Note::ID)),

@@ -3,7 +3,7 @@
 #![allow(missing_docs, reason = "each has its sentence in the table")]
 
 use crate::{
-    binding::{App, Binding},
+    binding::{App, Binding, granted},
     schema::{Entry, Filter, Journal, JournalEvent, Note, Notes, added},
 };
 use futures_executor::block_on;
@@ -27,12 +27,11 @@ pub fn two_stores<B: Binding>(app: &App<B>) {
 }
 
 pub fn reload<B: Binding>(_memory: &App<B>) {
-    let directory = tempfile::tempdir().expect("a directory");
+    let directory = granted(tempfile::tempdir());
     let app = App::<B>::start_in(directory.path());
     let (_component, filter, _) = app.show(B::use_client_document, B::document);
     app.handle(|| B::update(filter, |filter| filter.word = "kept".into()));
-    let receipt = app.notes.commit(added(1)).expect("it applies");
-    block_on(receipt.persisted()).expect("the leader has it");
+    granted(block_on(app.apply(added(1)).persisted()));
     block_on(app.notes.shutdown(std::time::Duration::from_secs(10)));
     drop(app);
 

@@ -18,7 +18,7 @@ use super::driven::Driven as Root;
 use crate::components::App as Root;
 
 /// The look that all TodoMVC apps share; in the program, so that a window needs no other file.
-const HEAD: &str = concat!("<style>", include_str!("../../../todomvc.css"), "</style>");
+const HEAD: &str = concat!("<style>", include_str!("../../../public/todomvc.css"), "</style>");
 
 /// What keeps the todos, in the words of the status line's attribute.
 pub(crate) const STORAGE: &str = "files";

@@ -10,13 +10,21 @@ const trap = (event, error) => {
   }
 };
 self.addEventListener("error", (event) => trap(event, event.error));
-self.addEventListener("unhandledrejection", (event) => trap(event, event.reason));
+let isImporting = false;
+self.addEventListener("unhandledrejection", (event) => {
+  trap(event, event.reason);
+  // Imported, dx's glue begins to load the module by itself, from an address that means nothing in a Blob's worker.
+  if (isImporting && event.reason instanceof TypeError) event.preventDefault();
+});
 self.addEventListener("message", async ({ data }) => {
   // Held for life: when the page gets it, this worker is gone, however it ended.
   navigator.locks?.request(data.alive, () => new Promise(() => {}));
   self.livestoreLeader = data.config;
   try {
+    isImporting = true;
     const glue = await import(data.glue);
+    await new Promise((resolve) => setTimeout(resolve)); // until what it has rejected is told
+    isImporting = false;
     await glue.default({ module_or_path: data.module });
     if (self.livestoreLeader) glue.livestore_worker_entry?.();
     if (self.livestoreLeader) throw new Error("neither `main` calls `launch` nor is there a `worker_entry!`");
