@@ -53,6 +53,14 @@ impl Conversation {
         Self { store, payload, keeps_commits, requests: 0, waiting: HashMap::new() }
     }
 
+    /// The frames that end pulls whose pages nobody takes any more.
+    pub(crate) fn give_up(&mut self) -> Vec<String> {
+        let is_over =
+            |waiting: &Waiting| matches!(waiting, Waiting::Pull(pages) if pages.is_closed());
+        let waiting = self.waiting.extract_if(|_, waiting| is_over(waiting));
+        waiting.map(|(id, _)| ClientFrame::Interrupt(id).encode(Transport::WebSocket)).collect()
+    }
+
     /// The frame that starts a pull.
     pub(crate) fn pull(
         &mut self,

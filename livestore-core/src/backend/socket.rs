@@ -196,7 +196,13 @@ impl Talk {
 
     fn perform(&mut self, command: Command) -> Result<(), Arc<str>> {
         let frame = match command {
-            Command::Pull(cursor, live, pages) => self.conversation.pull(cursor, live, pages),
+            Command::Pull(cursor, live, pages) => {
+                // A server has few pulls for each socket.
+                for frame in self.conversation.give_up() {
+                    self.send(frame)?;
+                }
+                self.conversation.pull(cursor, live, pages)
+            }
             Command::Push(batch, answer) => self.conversation.push(batch, answer),
         };
         self.send(frame)

@@ -1,13 +1,22 @@
-//! Appending: one transaction for events, the sessions' last `n`, documents and quarantine.
+//! Appending: one transaction for events, the sessions' last `n`, documents and quarantine, and for what a backend has
+//! said.
 
 use livestore_sync::{Commit, Document, Head, PerLane, SessionId};
 use rusqlite::{Connection, params};
 
-use super::{EventLog, LogError, documents, open::lane_number, to_sql};
+use super::{
+    EventLog, LogError,
+    backend::{self, Merged},
+    documents,
+    open::lane_number,
+    to_sql,
+};
 
 /// What one transaction writes.
 #[derive(Debug, Default)]
 pub(crate) struct Append {
+    /// What comes first: the merge of what a backend has said.
+    pub(crate) merged: Option<Merged>,
     /// Commits to put at the end of their lanes, in this order.
     pub(crate) commits: Vec<Commit>,
     /// Commits that can't be applied, with the reason.
@@ -35,6 +44,10 @@ impl EventLog {
         match written {
             Ok(heads) => {
                 self.heads = heads;
+                if let Some(merged) = &append.merged {
+                    self.confirmed = merged.confirmed;
+                    self.fence.epoch = merged.epoch;
+                }
                 Ok(())
             }
             Err(source) => {
@@ -51,6 +64,10 @@ fn write(
     mut heads: PerLane<Head>,
     append: &Append,
 ) -> rusqlite::Result<PerLane<Head>> {
+    if let Some(merged) = &append.merged {
+        backend::merge(conn, merged)?;
+        heads.synced = merged.parent;
+    }
     let mut insert = conn.prepare_cached(
         "insert into events (lane, number, client, tab, open, n, first_n, name, args, hash)
          values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
@@ -95,7 +112,7 @@ fn see(conn: &Connection, author: SessionId, n: u64) -> rusqlite::Result<()> {
     .map(drop)
 }
 
-fn quarantine(
+pub(super) fn quarantine(
     conn: &Connection,
     commit: &Commit,
     reason: &str,

@@ -9,9 +9,11 @@
 //! 2. A commit's rows are adjacent and carry the same first `n`.
 //! 3. A session's last `n` is that of its last commit in the log or in quarantine, never falls and is never forgotten: a
 //!    tab that comes back after years may send again what the log has, and the events themselves are kept, too.
-//! 4. A file that is no eventlog, or one of a newer format, is never written to nor deleted.
+//! 4. Up to `confirmed` the backend has the synced lane under the same numbers; no commit stands across it.
+//! 5. A file that is no eventlog, or one of a newer format, is never written to nor deleted.
 
 mod append;
+mod backend;
 mod documents;
 mod error;
 mod open;
@@ -21,6 +23,7 @@ mod states;
 mod tests;
 
 pub(crate) use append::Append;
+pub(crate) use backend::Merged;
 pub use error::LogError;
 
 use livestore_sync::{Fence, Head, PerLane};
@@ -34,12 +37,19 @@ pub(crate) struct EventLog {
     file: String,
     heads: PerLane<Head>,
     fence: Fence,
+    /// How far the backend has confirmed the synced lane.
+    confirmed: u64,
 }
 
 impl EventLog {
     /// How far each lane has come.
     pub(crate) fn heads(&self) -> PerLane<Head> {
         self.heads
+    }
+
+    /// How far a backend has confirmed the synced lane; 0 if there never was one.
+    pub(crate) fn confirmed(&self) -> u64 {
+        self.confirmed
     }
 
     /// The number of this opening, higher than all before it, and the log's epoch.

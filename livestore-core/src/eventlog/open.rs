@@ -3,12 +3,12 @@
 use livestore_sync::{ChainHash, Fence, Head, Lane, PerLane};
 use rusqlite::{Connection, OptionalExtension, config::DbConfig};
 
-use super::{EventLog, LogError, from_sql};
+use super::{EventLog, LogError, backend::confirmed, from_sql};
 
 /// "lslg": marks the file as an eventlog of livestore in SQLite's header.
 const APPLICATION_ID: i64 = 0x6c73_6c67;
 /// The format this version writes; also the newest it reads.
-const FORMAT: i64 = 2;
+const FORMAT: i64 = 3;
 
 const TABLES: &str = "
     create table events (
@@ -33,6 +33,10 @@ const TABLES: &str = "
     create table states (hash integer primary key, opened_ms integer not null) strict;
     create table meta (key text primary key not null, value integer not null) strict, without rowid;
     insert into meta values ('term', 0), ('epoch', 0), ('day', 0), ('date', 0);
+    create table backend (
+        one integer primary key check (one = 1), name text, confirmed integer not null
+    ) strict;
+    insert into backend values (1, null, 0);
 ";
 
 /// Brings a log of format 1 to format 2.
@@ -49,10 +53,19 @@ const FROM_1: &str = "
     insert into meta values ('day', 0), ('date', 0);
 ";
 
+/// Brings a log of format 2 to format 3.
+const FROM_2: &str = "
+    create table backend (
+        one integer primary key check (one = 1), name text, confirmed integer not null
+    ) strict;
+    insert into backend values (1, null, 0);
+";
+
 /// What a database holds that may be used as an eventlog.
 enum Found {
     Eventlog,
-    Format1,
+    /// What brings it to this format, one step after the other.
+    Older(&'static [&'static str]),
     Nothing,
 }
 
@@ -66,7 +79,7 @@ impl EventLog {
         let keep = |on| conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, on);
         let refused = |source| LogError::at_open(file, source);
         keep(true).map_err(refused)?;
-        if let Found::Eventlog | Found::Format1 = recognise(conn, file)? {
+        if let Found::Eventlog | Found::Older(_) = recognise(conn, file)? {
             heads(conn).map_err(refused)?;
         }
         keep(false).map(drop).map_err(refused)
@@ -80,12 +93,13 @@ impl EventLog {
         let refused = |source: rusqlite::Error| LogError::at_open(file, source);
         match recognise(&conn, file)? {
             Found::Eventlog => {}
-            Found::Format1 => make(&conn, FROM_1).map_err(refused)?,
-            Found::Nothing => make(&conn, TABLES).map_err(refused)?,
+            Found::Older(steps) => make(&conn, steps).map_err(refused)?,
+            Found::Nothing => make(&conn, &[TABLES]).map_err(refused)?,
         }
         let fence = begin_term(&conn).map_err(refused)?;
         let heads = heads(&conn).map_err(refused)?;
-        Ok(Self { conn, file: file.to_owned(), heads, fence })
+        let confirmed = confirmed(&conn).map_err(refused)?;
+        Ok(Self { conn, file: file.to_owned(), heads, fence, confirmed })
     }
 }
 
@@ -102,7 +116,8 @@ fn recognise(conn: &Connection, file: &str) -> Result<Found, LogError> {
         read().map_err(|source| LogError::at_open(file, source))?;
     match (application, format, objects) {
         (APPLICATION_ID, FORMAT, _) => Ok(Found::Eventlog),
-        (APPLICATION_ID, 1, _) => Ok(Found::Format1),
+        (APPLICATION_ID, 1, _) => Ok(Found::Older(&[FROM_1, FROM_2])),
+        (APPLICATION_ID, 2, _) => Ok(Found::Older(&[FROM_2])),
         (APPLICATION_ID, found, _) if found > FORMAT => {
             Err(LogError::NewerFormat { file: file.to_owned(), found, known: FORMAT })
         }
@@ -119,9 +134,9 @@ fn recognise(conn: &Connection, file: &str) -> Result<Found, LogError> {
 }
 
 /// Makes the tables of this format, in one transaction with the format's number.
-fn make(conn: &Connection, tables: &str) -> rusqlite::Result<()> {
+fn make(conn: &Connection, steps: &[&str]) -> rusqlite::Result<()> {
     conn.execute_batch("begin immediate")?;
-    let created = conn.execute_batch(tables).and_then(|()| {
+    let created = steps.iter().try_for_each(|sql| conn.execute_batch(sql)).and_then(|()| {
         conn.pragma_update(None, "application_id", APPLICATION_ID)?;
         conn.pragma_update(None, "user_version", FORMAT)
     });

@@ -78,8 +78,11 @@ impl EventLog {
                     "its chain hash does not fit".to_owned(),
                 ));
             }
-            let continues = open.first().is_some_and(|first| {
-                first.id.session == logged.event.id.session && open_first_n == logged.first_n
+            // A backend may have an event twice, one after the other.
+            let continues = open.last().is_some_and(|last| {
+                last.id.session == logged.event.id.session
+                    && open_first_n == logged.first_n
+                    && last.id.n < logged.event.id.n
             });
             if !continues && !open.is_empty() {
                 commits.push(self.close(lane, head.number - 1, std::mem::take(&mut open))?);
@@ -99,6 +102,32 @@ impl EventLog {
             commits.push(self.close(lane, head.number, open)?);
         }
         Ok(commits)
+    }
+
+    /// The event that stands at this number, and the head there.
+    ///
+    /// # Errors
+    /// As those of [`read`](Self::read).
+    pub(super) fn event_at(
+        &self,
+        lane: Lane,
+        number: u64,
+    ) -> Result<Option<(Event, Head)>, LogError> {
+        let mut statement = self
+            .conn
+            .prepare_cached(
+                "select client, tab, open, n, first_n, name, args, number, hash from events
+                 where lane = ?1 and number = ?2",
+            )
+            .map_err(|source| self.storage(source))?;
+        let mut rows = statement
+            .query((lane_number(lane), to_sql(number)))
+            .map_err(|source| self.storage(source))?;
+        let row = rows.next().map_err(|source| self.storage(source))?;
+        row.map(decode)
+            .transpose()
+            .map(|logged| logged.map(|logged| (logged.event, logged.head)))
+            .map_err(|reason| self.damaged(lane, number, reason))
     }
 
     /// The highest `n` of a session's events here or in quarantine, 0 if there are none.
@@ -186,7 +215,7 @@ impl EventLog {
         Commit::new(lane, events).map_err(|error| self.damaged(lane, number, error.to_string()))
     }
 
-    fn damaged(&self, lane: Lane, number: u64, reason: String) -> LogError {
+    pub(super) fn damaged(&self, lane: Lane, number: u64, reason: String) -> LogError {
         LogError::Damaged { file: self.file.clone(), lane, number, reason }
     }
 

@@ -115,6 +115,7 @@ fn an_append_that_fails_half_way_leaves_nothing_behind() {
         log.conn.execute_batch(block).unwrap();
         let rows = count(&log, "events");
         let group = Append {
+            merged: None,
             commits: vec![synced(2, 3), synced(4, 5)],
             quarantined: vec![(synced(6, 6), "because".to_owned())],
             last: vec![(session(1), 6), (session(2), 1)],
@@ -213,6 +214,7 @@ fn quarantine_is_listed_by_author_and_place_and_keeps_the_last_n() {
     let mut log = log();
     let refused = |first, last, why: &str| (synced(first, last), why.to_owned());
     log.append(&Append {
+        merged: None,
         commits: vec![synced(1, 1)],
         quarantined: vec![
             refused(2, 3, "taken"),
@@ -419,7 +421,7 @@ fn a_database_that_is_no_log_is_refused_by_looking() {
         ("create table t (x)", "another application"),
         ("pragma application_id = 1", "another application"),
         ("pragma user_version = 1", "another application"),
-        ("pragma application_id = 0x6c736c67; pragma user_version = 3", "format 3"),
+        ("pragma application_id = 0x6c736c67; pragma user_version = 4", "format 4"),
         ("pragma application_id = 0x6c736c67; pragma user_version = 0", "never was"),
     ];
     for (sql, why) in cases {

@@ -1,10 +1,10 @@
 //! Opening the two databases: the log as it is, the state brought to the log's head or rebuilt.
 //!
 //! A state is good if it opens, is of this schema, knows every event it once skipped, and its heads (hash included) are
-//! in the log. Anything else is rebuilt from the log, in chunks whose head is written with their rows, so an
-//! interrupted rebuild goes on where it was.
+//! in the log. One whose head the log has rolled back goes back along its undo records. Anything else is rebuilt from
+//! the log, in chunks whose head is written with their rows, so an interrupted rebuild goes on where it was.
 
-use livestore_sync::{Head, Lane, PerLane};
+use livestore_sync::{Commit, Head, Lane, PerLane};
 
 use super::{
     LeaderConfig,
@@ -16,7 +16,7 @@ use crate::{
     platform::{Durability, Storage},
     schema::SchemaDef,
     sqlite::{Db, SqliteError},
-    state::{State, StateProblem, Unit},
+    state::{ApplyError, State, StateProblem, Unit},
     store::BootWarning,
 };
 
@@ -49,15 +49,22 @@ pub(super) fn boot(
         tracing::warn!(store = %config.store, %reason, "rebuilding the state from the log");
         warnings.push(BootWarning::StateRebuilt { reason });
     }
-    if let Err(error) = fold(&log, &mut state, &progress) {
-        if !error.is_damage() {
-            return Err(error.into());
-        }
+    let keeps_undo = config.backend.is_some();
+    state.keep_undo(keeps_undo);
+    let lost = match catch_up(&log, &mut state, &progress) {
+        Ok(()) => None,
         // Damage that only showed where it was met.
-        warnings.push(BootWarning::StateRebuilt { reason: error.to_string() });
+        Err(error) if error.is_damage() => Some(error.to_string()),
+        Err(error) => return Err(error.into()),
+    };
+    if let Some(reason) = lost {
+        tracing::warn!(store = %config.store, %reason, "rebuilding the state from the log");
+        warnings.push(BootWarning::StateRebuilt { reason });
         drop(state);
-        state = rebuild(storage, schema, &log, progress)?;
+        let heads = log.heads();
+        state = rebuild(storage, schema, &log, keeps_undo, heads, progress)?;
     }
+    state.trim_undo(Lane::Synced, log.confirmed()).map_err(storage_failure)?;
     collect(storage, &mut log, config.schema);
     let names = state.skipped().map_err(storage_failure)?;
     if !names.is_empty() {
@@ -120,14 +127,6 @@ fn open_state(
     // No state beside no events is a new store.
     let is_new = log.heads() == PerLane::default();
     let problem = problem.filter(|problem| !(is_new && matches!(problem, StateProblem::Missing)));
-    for lane in Lane::ALL {
-        let head = state.heads()[lane];
-        if !log.contains(lane, head).map_err(log_failure)? {
-            let problem = format!("its {lane:?} head {head} is not in the log");
-            let state = State::create(state.into_db(), schema).map_err(storage_failure)?;
-            return Ok((state, Some(problem)));
-        }
-    }
     Ok((state, problem.map(|problem| problem.to_string())))
 }
 
@@ -139,18 +138,21 @@ fn storage_failure(error: impl std::fmt::Display) -> OpenFailure {
     OpenFailure::Storage(error.to_string())
 }
 
-/// Folds the log into a new state in the place of one that is damaged; nobody has that one open any more.
+/// Folds the log up to `to` into a new state in the place of one that is no good; nobody has that one open any more.
 pub(super) fn rebuild(
     storage: &Storage,
     schema: &'static SchemaDef,
     log: &EventLog,
+    keeps_undo: bool,
+    to: PerLane<Head>,
     progress: impl Fn(u64, u64),
 ) -> Result<State, OpenFailure> {
     let name = state_file(schema.hash());
     storage.delete_database(&name).map_err(storage_failure)?;
     let db = connect_state(storage, &name).map_err(storage_failure)?;
     let mut state = State::create(db, schema).map_err(storage_failure)?;
-    fold(log, &mut state, progress)?;
+    state.keep_undo(keeps_undo);
+    fold(log, &mut state, to, progress)?;
     Ok(state)
 }
 
@@ -163,12 +165,24 @@ pub(super) enum NotFolded {
     /// The state can't be written.
     #[error("the state could not be written: {0}")]
     State(#[from] SqliteError),
+    /// The state is not of this log, and there is no way back to where it was.
+    #[error("its {lane:?} head {head} is not in the log")]
+    Strayed {
+        /// Which lane.
+        lane: Lane,
+        /// Where the state is.
+        head: Head,
+    },
 }
 
 impl NotFolded {
     /// Whether the state is damaged, so that it has to be folded anew.
     pub(super) fn is_damage(&self) -> bool {
-        matches!(self, Self::State(error) if error.is_damage())
+        match self {
+            Self::Log(_) => false,
+            Self::State(error) => error.is_damage(),
+            Self::Strayed { .. } => true,
+        }
     }
 
     /// Whether the log is.
@@ -177,32 +191,94 @@ impl NotFolded {
     }
 }
 
-impl From<NotFolded> for OpenFailure {
-    fn from(error: NotFolded) -> Self {
+impl From<ApplyError> for NotFolded {
+    fn from(error: ApplyError) -> Self {
         match error {
-            NotFolded::Log(error) => log_failure(error),
-            NotFolded::State(error) => storage_failure(error),
+            ApplyError::Storage(error) => Self::State(error),
+            // Event by event nothing fails but the storage.
+            ApplyError::Event(failed) => Self::State(SqliteError::Corrupt(failed.to_string())),
         }
     }
 }
 
-/// Applies what the log has and the state has not.
-pub(super) fn fold(
+impl From<NotFolded> for OpenFailure {
+    fn from(error: NotFolded) -> Self {
+        match error {
+            NotFolded::Log(error) => log_failure(error),
+            error => storage_failure(error),
+        }
+    }
+}
+
+/// Brings the state to the log's heads: back to where the log was rolled back, then over what it lacks.
+///
+/// # Errors
+/// [`NotFolded`]; after [`NotFolded::Strayed`] the state has to be rebuilt.
+pub(super) fn catch_up(
     log: &EventLog,
     state: &mut State,
     progress: impl Fn(u64, u64),
 ) -> Result<(), NotFolded> {
-    let count = |heads: PerLane<Head>| heads.synced.number + heads.client_only.number;
-    let total = count(log.heads());
     for lane in Lane::ALL {
-        loop {
-            let commits = log.read(lane, state.heads()[lane], CHUNK)?;
+        let head = state.heads()[lane];
+        if !state.go_back(lane, |head| Ok::<_, NotFolded>(log.contains(lane, head)?))? {
+            return Err(NotFolded::Strayed { lane, head });
+        }
+    }
+    fold(log, state, log.heads(), progress)
+}
+
+/// Applies what the log has up to `to` and the state has not; the state stands somewhere in the log.
+pub(super) fn fold(
+    log: &EventLog,
+    state: &mut State,
+    to: PerLane<Head>,
+    progress: impl Fn(u64, u64),
+) -> Result<(), NotFolded> {
+    let count = |heads: PerLane<Head>| heads.synced.number + heads.client_only.number;
+    let total = count(to);
+    for lane in Lane::ALL {
+        while state.heads()[lane].number < to[lane].number {
+            let mut number = state.heads()[lane].number;
+            let mut commits = log.read(lane, state.heads()[lane], CHUNK)?;
+            commits.retain(|commit| {
+                number += commit.events().len() as u64;
+                number <= to[lane].number
+            });
             if commits.is_empty() {
                 break;
             }
             progress(count(state.heads()), total);
-            state.replay(&commits, Unit::Event)?;
+            advance(state, lane, &commits, log.confirmed())?;
         }
+    }
+    Ok(())
+}
+
+/// Applies commits of the log. Of what a backend may yet move the state keeps undo records, if it keeps any.
+fn advance(
+    state: &mut State,
+    lane: Lane,
+    commits: &[Commit],
+    confirmed: u64,
+) -> Result<(), NotFolded> {
+    let mut number = state.heads()[lane].number;
+    let is_final = |commit: &&Commit| {
+        number += commit.events().len() as u64;
+        number <= confirmed
+    };
+    let settled = match lane {
+        Lane::Synced if state.keeps_undo() => commits.iter().take_while(is_final).count(),
+        Lane::Synced | Lane::ClientOnly => commits.len(),
+    };
+    let (settled, pending) = commits.split_at(settled);
+    if !settled.is_empty() {
+        state.replay(settled, Unit::Event)?;
+    }
+    if !pending.is_empty() {
+        state.transaction(|state| {
+            pending.iter().try_for_each(|commit| state.apply_as(commit, Unit::Event).map(drop))
+        })?;
     }
     Ok(())
 }

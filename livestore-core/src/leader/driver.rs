@@ -1,24 +1,23 @@
-//! Driving the leader machine: its reads come from the two databases, its groups go into them.
+//! Driving the leader machine: its reads come from the two databases, its groups and merges go into them.
 
 use std::{sync::Arc, time::Duration};
 
 use livestore_sync::{
-    Commit, Document, Head, Lane, Leader, LeaderConfig as MachineConfig, LeaderStorage, Outgoing,
-    Refused, SessionId, ToLeader,
+    FromBackend, Leader, LeaderConfig as MachineConfig, Outgoing, Refused, SessionId, ToBackend,
+    ToLeader,
 };
 
 use super::{
     LeaderConfig,
-    boot::{Booted, NotFolded, boot, fold, rebuild},
+    boot::{Booted, boot, log_failure},
     collect::{note_session, wall_clock},
+    databases::{Databases, NotRead, NotWritten},
 };
 use crate::{
-    eventlog::{Append, EventLog, LogError},
-    link::{Answer, LeaderReport, OpenFailure, Question},
-    platform::Storage,
+    eventlog::Append,
+    link::{Answer, BackendWish, LeaderReport, OpenFailure, Question},
+    platform::{Storage, random_u64},
     schema::SchemaDef,
-    sqlite::{Db, SqliteError},
-    state::{ApplyError, State},
     store::{BootWarning, StorageMode},
 };
 
@@ -28,8 +27,6 @@ const PAGE: usize = 256 << 10;
 /// The machine and its databases.
 #[derive(Debug)]
 pub(crate) struct Driver {
-    storage: Storage,
-    schema: &'static SchemaDef,
     machine: Leader,
     databases: Databases,
     mode: StorageMode,
@@ -38,42 +35,6 @@ pub(crate) struct Driver {
     mended: bool,
     /// What is wrong with the log, once that has shown.
     damage: Option<String>,
-}
-
-#[derive(Debug)]
-struct Databases {
-    log: EventLog,
-    state: State,
-}
-
-/// Why a group was not written.
-#[derive(Debug, thiserror::Error)]
-enum NotWritten {
-    #[error(transparent)]
-    Log(#[from] LogError),
-    #[error("the state could not be written: {0}")]
-    State(#[from] SqliteError),
-    #[error(transparent)]
-    Behind(#[from] NotFolded),
-}
-
-impl NotWritten {
-    /// Whether the state is damaged.
-    fn is_damage(&self) -> bool {
-        match self {
-            Self::Log(_) => false,
-            Self::State(error) => error.is_damage(),
-            Self::Behind(error) => error.is_damage(),
-        }
-    }
-
-    fn is_log_damage(&self) -> bool {
-        match self {
-            Self::Log(error) => error.is_damage(),
-            Self::State(_) => false,
-            Self::Behind(error) => error.is_log_damage(),
-        }
-    }
 }
 
 impl Driver {
@@ -85,12 +46,17 @@ impl Driver {
         progress: impl Fn(u64, u64),
     ) -> Result<Self, OpenFailure> {
         let Booted { log, state, warnings } = boot(config, schema, storage, progress)?;
-        let machine =
+        let mut machine =
             Leader::new(MachineConfig::new(config.client, config.schema, log.fence(), log.heads()));
+        if let Some(backend) = &config.backend {
+            let start = log.backend_start(backend.on_changed, random_u64()).map_err(log_failure)?;
+            machine.set_backend(start);
+            machine.pause_backend(backend.paused);
+        }
         let mode = StorageMode::of(&storage.mode());
-        let (storage, databases) = (storage.clone(), Databases { log, state });
+        let databases = Databases { storage: storage.clone(), schema, log, state };
         let (mended, damage) = (false, None);
-        Ok(Self { storage, schema, machine, databases, mode, warnings, mended, damage })
+        Ok(Self { machine, databases, mode, warnings, mended, damage })
     }
 
     /// How the opening went, for sessions.
@@ -113,13 +79,17 @@ impl Driver {
         let from = message.from();
         let Err(error) = self.machine.receive(now, message, &self.databases) else { return };
         // The message counts as lost; its sender asks again.
+        self.note_not_read(&error);
+        self.machine.could_not_read(from, error.to_string().into());
+    }
+
+    fn note_not_read(&mut self, error: &NotRead) {
         tracing::warn!(%error, "the leader could not read");
-        match &error {
+        match error {
             NotRead::Log(error) if error.is_damage() => self.stop(&error.to_string()),
             NotRead::State(error) if error.is_damage() => self.mend(&error.to_string()),
             NotRead::Log(_) | NotRead::State(_) => {}
         }
-        self.machine.could_not_read(from, error.to_string().into());
     }
 
     /// Serves no more. Adding to a damaged log could make it worse, and so could giving away half of it.
@@ -159,46 +129,55 @@ impl Driver {
         self.machine.poll_send()
     }
 
-    /// When to call [`write_group`](Self::write_group) again though nothing has arrived.
+    /// When to call [`poll_backend`](Self::poll_backend) and [`write`](Self::write) again though nothing has arrived.
     pub(super) fn poll_timeout(&self) -> Option<Duration> {
         self.machine.poll_timeout()
     }
 
-    /// Writes what waits, as one group; false if nothing does.
-    pub(crate) fn write_group(&mut self, now: Duration) -> bool {
+    /// Writes what waits, as one group or one merge; false if nothing does.
+    pub(crate) fn write(&mut self, now: Duration) -> bool {
+        self.write_merge(now) || self.write_group(now)
+    }
+
+    fn write_group(&mut self, now: Duration) -> bool {
         let Some(group) = self.machine.next_group(now) else { return false };
-        let at_ms = u64::try_from(wall_clock().as_millis()).unwrap_or(u64::MAX);
-        let append =
-            Append { last: group.last, documents: group.documents, at_ms, ..Append::default() };
+        let append = Append {
+            last: group.last,
+            documents: group.documents,
+            at_ms: at_ms(),
+            ..Append::default()
+        };
         let written = self.databases.write(group.commits, append);
+        self.finish(now, written);
+        true
+    }
+
+    fn write_merge(&mut self, now: Duration) -> bool {
+        let Some(merge) = self.machine.next_merge(now) else { return false };
+        let written = self.databases.merge(&merge, at_ms());
+        self.finish(now, written);
+        true
+    }
+
+    fn finish(&mut self, now: Duration, written: Result<Vec<Refused>, NotWritten>) {
         let (outcome, error) = match written {
             Ok(refused) => (Ok(refused), None),
             Err(error) => (Err(Arc::from(error.to_string())), Some(error)),
         };
         self.machine.finish(now, outcome);
-        if let Some(error) = error {
-            tracing::error!(%error, "a group was not written");
-            if error.is_log_damage() {
-                self.stop(&error.to_string());
-            } else if error.is_damage() {
-                self.mend(&error.to_string());
-            }
+        let Some(error) = error else { return };
+        tracing::error!(%error, "what waits was not written");
+        if error.is_log_damage() {
+            self.stop(&error.to_string());
+        } else if error.is_damage() {
+            self.mend(&error.to_string());
         }
-        true
     }
-}
 
-impl Driver {
-    /// Folds the log into a new state in the place of a damaged one. If that fails too, the leader goes on with a state
-    /// in memory, and the next opening folds a new one: the log is whole.
+    /// Folds the log into a new state in the place of a damaged one.
     fn mend(&mut self, reason: &str) {
-        let Self { storage, schema, databases, .. } = self;
-        let in_memory = Db::open_in_memory().and_then(|db| State::create(db, schema));
-        let Ok(in_memory) = in_memory else { return };
-        // The damaged one is closed before its file is deleted.
-        drop(std::mem::replace(&mut databases.state, in_memory));
-        match rebuild(storage, schema, &databases.log, |_, _| {}) {
-            Ok(state) => databases.state = state,
+        match self.databases.rebuild(self.databases.log.heads()) {
+            Ok(()) => {}
             Err(OpenFailure::Log(reason)) => self.stop(&reason),
             Err(error) => tracing::error!(%error, "a damaged state could not be replaced"),
         }
@@ -207,102 +186,54 @@ impl Driver {
     }
 }
 
+/// The side towards the backend.
+impl Driver {
+    /// The next request to the backend. To be polled until `None` after everything that the machine takes, before
+    /// [`write`](Self::write).
+    pub(super) fn poll_backend(&mut self, now: Duration) -> Option<ToBackend> {
+        self.machine.poll_backend(now)
+    }
+
+    /// Whether another page may be read.
+    pub(super) fn has_room_for_pages(&self) -> bool {
+        self.machine.has_room_for_pages()
+    }
+
+    /// Takes what was heard of the backend.
+    pub(super) fn hear(&mut self, now: Duration, message: FromBackend) {
+        // The machine asks the backend again by itself.
+        if let Err(error) = self.machine.hear(now, message, &self.databases) {
+            self.note_not_read(&error);
+        }
+    }
+
+    /// Does what the app wants of the connection.
+    pub(super) fn obey(&mut self, wish: BackendWish) {
+        match wish {
+            BackendWish::Pause => self.machine.pause_backend(true),
+            BackendWish::Resume => self.machine.pause_backend(false),
+            BackendWish::Retry => self.machine.retry_backend(),
+        }
+    }
+}
+
+fn at_ms() -> u64 {
+    u64::try_from(wall_clock().as_millis()).unwrap_or(u64::MAX)
+}
+
 #[cfg(test)]
 impl Driver {
     /// Both databases, to look at.
-    pub(super) fn databases(&self) -> (&EventLog, &State) {
+    pub(super) fn databases(&self) -> (&crate::eventlog::EventLog, &crate::state::State) {
         (&self.databases.log, &self.databases.state)
     }
 
     pub(super) fn has_snapshot(&self) -> bool {
-        matches!(self.databases.snapshot(), Ok(Some(_)))
+        matches!(livestore_sync::LeaderStorage::snapshot(&self.databases), Ok(Some(_)))
     }
 
     /// Changes how much the log's storage takes.
     pub(super) fn log_storage(&self, pragma: &str) {
         self.databases.log.batch(pragma);
     }
-}
-
-impl Databases {
-    /// Applies the commits to the state, writes the log, commits the state. What fails deterministically is refused.
-    fn write(
-        &mut self,
-        commits: Vec<Commit>,
-        mut append: Append,
-    ) -> Result<Vec<Refused>, NotWritten> {
-        if self.state.heads() != self.log.heads() {
-            // The state's own commit failed after the log's.
-            fold(&self.log, &mut self.state, |_, _| {})?;
-        }
-        let Self { log, state } = self;
-        let mut refused = Vec::new();
-        let mut logged = false;
-        let done = state.transaction(|state| -> Result<(), NotWritten> {
-            for commit in commits {
-                match state.apply(&commit) {
-                    Ok(_) => append.commits.push(commit),
-                    Err(ApplyError::Storage(error)) => return Err(error.into()),
-                    Err(error) => {
-                        let reason = error.to_string();
-                        tracing::warn!(id = %commit.id(), reason, "a commit goes to quarantine");
-                        refused.push(Refused { id: commit.id(), reason: reason.as_str().into() });
-                        append.quarantined.push((commit, reason));
-                    }
-                }
-            }
-            log.append(&append)?;
-            logged = true;
-            Ok(())
-        });
-        match done {
-            Err(error) if !logged => Err(error),
-            // The log has it, so it is accepted; the next group folds it into the state first.
-            Err(error) => {
-                tracing::error!(%error, "the state is behind the log");
-                Ok(refused)
-            }
-            Ok(()) => Ok(refused),
-        }
-    }
-}
-
-impl LeaderStorage for Databases {
-    type Error = NotRead;
-
-    fn last_n(&self, author: SessionId) -> Result<u64, NotRead> {
-        Ok(self.log.last_n(author)?)
-    }
-
-    fn holds(&self, lane: Lane, head: Head) -> Result<bool, NotRead> {
-        Ok(self.log.contains(lane, head)?)
-    }
-
-    fn tail(&self, lane: Lane, head: Head, max_bytes: usize) -> Result<Vec<Commit>, NotRead> {
-        Ok(self.log.read(lane, head, max_bytes)?)
-    }
-
-    fn refused(&self, author: SessionId, from: u64) -> Result<Vec<Refused>, NotRead> {
-        Ok(self.log.refused(author, from)?)
-    }
-
-    fn documents(&self, session: SessionId) -> Result<Vec<Document>, NotRead> {
-        Ok(self.log.documents(session.tab)?)
-    }
-
-    fn snapshot(&self) -> Result<Option<Arc<[u8]>>, NotRead> {
-        if self.state.heads() != self.log.heads() {
-            return Ok(None);
-        }
-        Ok(Some(self.state.to_bytes()?.into()))
-    }
-}
-
-/// Why the machine could not read.
-#[derive(Debug, thiserror::Error)]
-enum NotRead {
-    #[error(transparent)]
-    Log(#[from] LogError),
-    #[error(transparent)]
-    State(#[from] SqliteError),
 }

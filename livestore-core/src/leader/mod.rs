@@ -2,21 +2,26 @@
 //!
 //! Runs on a thread of its own (a worker, a std thread) and drives the sync crate's leader machine. In reading order:
 //! `serve` is its life, `boot` brings the state to the log's head (`collect` deletes those of schemas that nobody uses),
-//! `driver` writes groups, `posts` are its channels.
+//! `driver` writes groups and merges into both `databases`, `courier` carries between the machine and a backend, `posts`
+//! are the channels to sessions.
 //!
 //! Invariants:
 //! 1. It writes only while it holds the store's lock (in memory there is nothing to share).
-//! 2. Log first: a group's log transaction is committed before the state's, so the state is never ahead of a log that
-//!    survived. What the state lacks is folded in before the next group.
+//! 2. Log first: the log's transaction of a group or a merge is committed before the state's. A state that was left
+//!    where the log was before goes back along its undo records and is folded forward before the next one.
 //! 3. A session is told of a commit only after the log has it.
 
 mod boot;
 mod collect;
 mod config;
+mod courier;
+mod databases;
 mod driver;
 mod posts;
 mod schema_set;
 mod serve;
+#[cfg(test)]
+mod sync_tests;
 #[cfg(test)]
 mod tests;
 

@@ -1,6 +1,7 @@
 //! The leader's thread: wait for the lock, open, then take what arrives until told to stop.
 //!
-//! Everything that has arrived is taken before a group is written, so a burst of commits becomes one transaction.
+//! Everything that has arrived is taken before a group is written, so a burst of commits becomes one transaction; and
+//! all pages that there is room for before a merge is.
 //! Whoever tells it to stop may have posted just before; that is still taken.
 
 use std::{
@@ -13,11 +14,13 @@ use std::{
 use futures_channel::mpsc;
 use futures_util::{
     FutureExt, StreamExt,
-    future::{Either, LocalBoxFuture, select},
+    future::{Either, LocalBoxFuture, pending, select},
 };
-use livestore_sync::{PROTOCOL, Recipients, SessionId, ToLeader};
+use livestore_sync::{FromBackend, PROTOCOL, Recipients, SessionId, ToLeader};
 
-use super::{LeaderConfig, SchemaSet, collect::NOTED_EVERY, driver::Driver, posts::Posts};
+use super::{
+    LeaderConfig, SchemaSet, collect::NOTED_EVERY, courier::Courier, driver::Driver, posts::Posts,
+};
 use crate::{
     link::{ForLeader, ForSession, FrameError, LeaderReport, OpenFailure, from_frame},
     platform::{Channel, LeaderScope, Storage, StorageRefused, lock_exclusive, now_ms, sleep},
@@ -84,9 +87,12 @@ async fn lead<S: SchemaSet>(config: &LeaderConfig) -> Result<Serving, OpenFailur
         }
     };
     let driver = Driver::open(config, schema, &storage, progress)?;
+    let courier =
+        config.backend.as_ref().map(|backend| Courier::new(backend, &config.store, &posts));
     posts.to_all(&ForSession::Report(driver.serving()));
     Ok(Serving {
         driver,
+        courier,
         posts,
         inbox,
         sessions: BTreeMap::new(),
@@ -111,6 +117,8 @@ fn open_failure(refused: StorageRefused) -> OpenFailure {
 /// this platform's leaders last.
 struct Serving {
     driver: Driver,
+    /// None without a backend.
+    courier: Option<Courier>,
     posts: Rc<Posts>,
     inbox: mpsc::UnboundedReceiver<Vec<u8>>,
     /// Sessions that were told how this leader was opened, and their schemas.
@@ -122,20 +130,33 @@ struct Serving {
     _lock: Option<crate::platform::LockGuard>,
 }
 
+/// What a leader wakes up for.
+enum Next {
+    /// A session has posted.
+    Frame(Vec<u8>),
+    /// The backend has said something.
+    Heard(FromBackend),
+    /// Something is due.
+    Time,
+    /// Whoever started it wants it to end, or nobody can post any more.
+    Stop,
+}
+
 impl Serving {
     async fn serve(&mut self, mut stopped: impl Future<Output = ()> + Unpin) {
-        self.send();
+        self.work();
         loop {
-            let patience = self.driver.poll_timeout().map_or(IDLE, |due| due.saturating_sub(now()));
-            let wake = pin!(sleep(patience));
-            match select(select(self.inbox.next(), wake), &mut stopped).await {
-                Either::Left((Either::Left((Some(frame), _)), _)) => self.take(&frame),
-                Either::Left((Either::Left((None, _)), _)) | Either::Right(_) => break,
-                Either::Left((Either::Right(_), _)) => {}
+            match self.next(&mut stopped).await {
+                Next::Frame(frame) => self.take(&frame),
+                Next::Heard(message) => self.driver.hear(now(), message),
+                Next::Time => {}
+                Next::Stop => break,
             }
             self.work();
             self.note_sessions();
         }
+        // What is on its way to the backend is settled by the next leader's first pull.
+        self.courier = None;
         // A closed channel still delivers what was posted to it before (in a browser, where it does not, the journal
         // has it); then the inbox ends.
         drop(self.channel.take());
@@ -143,6 +164,26 @@ impl Serving {
             self.take(&frame);
             // Nobody is left to send again what finds the queue full.
             self.write_waiting();
+        }
+    }
+
+    /// Waits for whatever comes first.
+    async fn next(&mut self, stopped: &mut (impl Future<Output = ()> + Unpin)) -> Next {
+        let patience = self.driver.poll_timeout().map_or(IDLE, |due| due.saturating_sub(now()));
+        let room = self.driver.has_room_for_pages();
+        let wake = pin!(sleep(patience));
+        let heard = pin!(match &mut self.courier {
+            Some(courier) => courier.heard(room).left_future(),
+            None => pending().right_future(),
+        });
+        let outside = select(self.inbox.next(), heard);
+        match select(outside, select(wake, stopped)).await {
+            Either::Left((Either::Left((Some(frame), _)), _)) => Next::Frame(frame),
+            Either::Left((Either::Right((message, _)), _)) => Next::Heard(message),
+            Either::Right((Either::Left(_), _)) => Next::Time,
+            Either::Left((Either::Left((None, _)), _)) | Either::Right((Either::Right(_), _)) => {
+                Next::Stop
+            }
         }
     }
 
@@ -165,19 +206,31 @@ impl Serving {
             while let Ok(frame) = self.inbox.try_recv() {
                 self.take(&frame);
             }
-            if !self.write_group() {
+            self.talk();
+            if !self.write() {
                 return;
             }
         }
     }
 
+    /// Hears what the backend has said, and says what the machine wants of it.
+    fn talk(&mut self) {
+        let Some(courier) = &mut self.courier else { return };
+        while let Some(message) = courier.try_heard(self.driver.has_room_for_pages()) {
+            self.driver.hear(now(), message);
+        }
+        while let Some(request) = self.driver.poll_backend(now()) {
+            courier.carry(request);
+        }
+    }
+
     fn write_waiting(&mut self) {
-        while self.write_group() {}
+        while self.write() {}
     }
 
     /// False when nothing waits, or while the storage is given a rest.
-    fn write_group(&mut self) -> bool {
-        let wrote = self.driver.write_group(now());
+    fn write(&mut self) -> bool {
+        let wrote = self.driver.write(now());
         self.send();
         wrote
     }
@@ -191,8 +244,12 @@ impl Serving {
                 let answer = ForSession::Answer(self.driver.answer(&question));
                 self.posts.to_sessions(&[question.from], &answer);
             }
-            // Without a backend there is nothing to wish, and nothing was asked.
-            Ok(ForLeader::Backend(_) | ForLeader::Payload(_)) => {}
+            Ok(ForLeader::Backend(wish)) => self.driver.obey(wish),
+            Ok(ForLeader::Payload(answer)) => {
+                if let Some(courier) = &mut self.courier {
+                    courier.answer(answer);
+                }
+            }
             Err(FrameError::OtherProtocol(protocol)) => {
                 tracing::warn!(
                     protocol,
@@ -221,6 +278,9 @@ impl Serving {
             ToLeader::Attach(attach) if self.sessions.insert(from, attach.schema).is_none() => {
                 self.driver.note_session(from, attach.schema);
                 self.posts.to_sessions(&[from], &ForSession::Report(self.driver.serving()));
+                if let Some(courier) = &self.courier {
+                    courier.ask_newcomer(from);
+                }
             }
             _ => {}
         }

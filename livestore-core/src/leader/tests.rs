@@ -38,7 +38,7 @@ impl Materialize for RowEvent {
 
 #[derive(Schema)]
 #[schema(tables(Row), events(RowEvent))]
-struct Rows;
+pub(super) struct Rows;
 
 const CLIENT: ClientId = ClientId(1);
 const SESSION: SessionId = SessionId { tab: TabId(2), open: 3 };
@@ -92,7 +92,7 @@ impl Pair {
                 asked += 1;
                 self.driver.receive(self.now, message);
             }
-            self.driver.write_group(self.now);
+            self.driver.write(self.now);
             while let Some(Outgoing { to, message }) = self.driver.poll_send() {
                 let Recipients::Sessions(to) = to else { continue };
                 for receiver in [&mut *session, &mut self.session] {
@@ -113,7 +113,7 @@ impl Pair {
                 self.driver.receive(self.now, message);
                 quiet = false;
             }
-            quiet &= !self.driver.write_group(self.now);
+            quiet &= !self.driver.write(self.now);
             while let Some(outgoing) = self.driver.poll_send() {
                 self.session.receive(self.now, outgoing.message).unwrap();
                 quiet = false;
@@ -167,18 +167,18 @@ impl Pair {
         assert_eq!(state.heads(), log.heads());
         let db = Db::open_in_memory().unwrap();
         let mut rebuilt = State::create(db, Rows::def().unwrap()).unwrap();
-        fold(log, &mut rebuilt, |_, _| {}).unwrap();
+        fold(log, &mut rebuilt, log.heads(), |_, _| {}).unwrap();
         let hash = |state: &State| -> ContentHash { state.content_hash(Lane::Synced).unwrap() };
         assert_eq!(hash(state), hash(&rebuilt));
     }
 }
 
 /// From here on, until `UNTRAP`, every transaction of the state that moves a head fails when it is committed: not before.
-const TRAP: &str = "
+pub(super) const TRAP: &str = "
     create table parents (id integer primary key);
     create table trapped (x integer references parents (id) deferrable initially deferred);
     create trigger trap after insert on livestore_heads begin insert into trapped values (-7); end";
-const UNTRAP: &str = "drop trigger trap; drop table trapped; drop table parents";
+pub(super) const UNTRAP: &str = "drop trigger trap; drop table trapped; drop table parents";
 
 #[test]
 fn what_the_log_has_and_the_state_could_not_commit_is_folded_in_with_the_next_group() {

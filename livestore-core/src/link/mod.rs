@@ -9,7 +9,7 @@ mod boot;
 mod frame;
 mod question;
 
-pub(crate) use backend::{BackendWish, PayloadAnswer};
+pub(crate) use backend::{BackendWish, PayloadAnswer, PayloadQuestion};
 pub(crate) use boot::LeaderReport;
 pub use boot::OpenFailure;
 pub(crate) use frame::{ForLeader, ForSession, FrameError, from_frame, to_frame};

@@ -1,8 +1,8 @@
 //! [`Undo`]: what takes a commit back, and keeping it beside the rows until the commit is confirmed.
 //!
-//! A state that [keeps undo](State::keep_undo) writes each commit's record in the commit's own savepoint, so records
-//! survive a crash and travel with a snapshot. The caller trims them at confirmation. The leader keeps none: without a
-//! backend it never rolls back.
+//! A state that [keeps undo](State::keep_undo) writes each synced commit's record in the commit's own savepoint, so
+//! records survive a crash. The caller trims them at confirmation. A leader without a backend keeps none: it never
+//! rolls back. Client-only commits are final in its log, so of them none is kept.
 
 use livestore_sync::{Head, Lane};
 use rusqlite::OptionalExtension;
@@ -52,9 +52,14 @@ impl State {
         Ok(changes)
     }
 
-    /// Whether the undo record of every commit is kept in the database from now on.
+    /// Whether the undo record of every synced commit is kept in the database from now on.
     pub fn keep_undo(&mut self, keep: bool) {
         self.keeps_undo = keep;
+    }
+
+    /// Whether undo records are kept.
+    pub fn keeps_undo(&self) -> bool {
+        self.keeps_undo
     }
 
     /// Forgets the kept records of commits up to a number: they are confirmed.
@@ -99,6 +104,9 @@ impl State {
                 None => return Ok(false),
             }
         }
+        if undos.is_empty() {
+            return Ok(true);
+        }
         match self.roll_back(&undos) {
             Ok(_) => Ok(true),
             Err(SqliteError::UndoMismatch { .. }) => Ok(false),
@@ -118,7 +126,7 @@ impl State {
 
     /// Keeps a record beside the rows, if this state does.
     pub(super) fn keep(&self, undo: &Undo) -> Result<(), SqliteError> {
-        if !self.keeps_undo {
+        if !self.keeps_undo || undo.lane == Lane::ClientOnly {
             return Ok(());
         }
         let bytes = postcard::to_allocvec(undo)

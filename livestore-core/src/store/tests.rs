@@ -91,7 +91,7 @@ impl World {
                     quiet = false;
                 }
             }
-            quiet &= !self.driver.write_group(self.now);
+            quiet &= !self.driver.write(self.now);
             while let Some(outgoing) = self.driver.poll_send() {
                 for engine in &mut self.engines {
                     let meant = match &outgoing.to {

@@ -5,6 +5,7 @@
 
 use std::{num::NonZeroU64, sync::Arc};
 
+use super::limits::MAX_NUMBER;
 use crate::{ClientId, EventId, SessionId};
 
 /// What our `sessionId`s begin with. Only something that we wrote may be read as an id.
@@ -26,8 +27,9 @@ impl Author {
         let session: SessionId = session.parse().ok()?;
         let client: ClientId = self.client.parse().ok()?;
         let number: NonZeroU64 = n.parse().ok()?;
-        // `+7` and `07` parse as numbers, but are not what we write.
-        (number.to_string() == n).then_some(EventId { client, session, n: number })
+        // `+7` and `07` parse as numbers, but are not what we write; nor does anybody commit so often.
+        let ours = number.to_string() == n && number.get() <= MAX_NUMBER;
+        ours.then_some(EventId { client, session, n: number })
     }
 }
 
