@@ -1,0 +1,103 @@
+//! Our server in this process, on one port: stopped and started, wiped, and brought back to an older copy.
+
+use std::{
+    fs,
+    net::{SocketAddr, TcpListener},
+    path::{Path, PathBuf},
+    thread,
+};
+
+use livestore_server::{Config, PushAttempt, Server, SqliteLog, Verdict};
+use tempfile::TempDir;
+use tokio::sync::oneshot;
+
+pub(crate) struct Backend {
+    address: SocketAddr,
+    directory: TempDir,
+    running: Option<(oneshot::Sender<()>, thread::JoinHandle<()>)>,
+}
+
+impl Backend {
+    pub(crate) fn start() -> Self {
+        // A port that is free now; the server is stopped and started on it.
+        let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let mut backend = Self { address, directory: tempfile::tempdir().unwrap(), running: None };
+        backend.go_online();
+        backend
+    }
+
+    pub(crate) fn url(&self, scheme: &str) -> String {
+        format!("{scheme}://{}/sync", self.address)
+    }
+
+    pub(crate) fn go_offline(&mut self) {
+        if let Some((stop, thread)) = self.running.take() {
+            drop(stop);
+            thread.join().unwrap();
+        }
+    }
+
+    pub(crate) fn go_online(&mut self) {
+        let (address, directory) = (self.address, self.directory.path().to_owned());
+        let (stop, stopped) = oneshot::channel();
+        let (serving, serves) = std::sync::mpsc::channel();
+        let run = move || serve(address, &directory, stopped, &serving);
+        self.running = Some((stop, thread::spawn(run)));
+        serves.recv().unwrap();
+    }
+
+    /// A copy of what a server that is offline has.
+    pub(crate) fn copy(&self) -> TempDir {
+        let copy = tempfile::tempdir().unwrap();
+        copy_files(self.directory.path(), copy.path());
+        copy
+    }
+
+    /// Takes the place of what a server that is offline has; `None` is nothing.
+    pub(crate) fn restore(&mut self, copy: Option<&TempDir>) {
+        self.directory = tempfile::tempdir().unwrap();
+        if let Some(copy) = copy {
+            copy_files(copy.path(), self.directory.path());
+        }
+    }
+}
+
+impl Drop for Backend {
+    fn drop(&mut self) {
+        self.go_offline();
+    }
+}
+
+fn copy_files(from: &Path, to: &Path) {
+    for entry in fs::read_dir(from).unwrap() {
+        let file: PathBuf = entry.unwrap().path();
+        fs::copy(&file, to.join(file.file_name().unwrap())).unwrap();
+    }
+}
+
+fn serve(
+    address: SocketAddr,
+    directory: &Path,
+    stopped: oneshot::Receiver<()>,
+    serving: &std::sync::mpsc::Sender<()>,
+) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let log = SqliteLog::open(directory).unwrap();
+        let server =
+            Server::new(Config::new(log).on_push(|attempt| async move { judge(&attempt) }));
+        let router = server.router();
+        let listener = tokio::net::TcpListener::bind(address).await.unwrap();
+        serving.send(()).unwrap();
+        server.serve(listener, router, async { drop(stopped.await) }).await.unwrap();
+    });
+}
+
+/// Takes no note that is "barred".
+fn judge(attempt: &PushAttempt) -> Verdict {
+    let barred = attempt.events.iter().position(|event| event.args.as_str().contains("barred"));
+    match barred {
+        Some(index) => Verdict::Reject { index, reason: "barred here".to_owned() },
+        None => Verdict::Accept,
+    }
+}
