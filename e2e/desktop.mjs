@@ -95,7 +95,10 @@ export class Window {
   }
 
   get keyboard() {
-    return { press: (key) => this.input("keydown", "key", KEYS[key] ?? key) };
+    return {
+      press: (key) => this.input("keydown", "key", KEYS[key] ?? key),
+      type: async (text) => void xdotool("windowfocus", await this.#window(), "type", "--delay", 10, text),
+    };
   }
 
   locator(selector, { hasText: text } = {}) {

@@ -46,6 +46,22 @@ test("a new todo is trimmed, and a blank one is not added", withBrowser(async (b
   await todo.shows(MILK);
 }));
 
+test("what is typed in a hurry is all there", withThree(async (todo) => {
+  const alphabet = "abcdefghijklmnopqrstuvwxyz";
+  const typed = async (input) => {
+    await input.focus();
+    await todo.page.keyboard.type(alphabet);
+    await eventually(async () => assert.equal(await input.inputValue(), alphabet));
+    await input.press("Enter");
+  };
+  await typed(todo.input);
+  await todo.shows(MILK, BREAD, EGGS, alphabet);
+  const edit = await todo.edit(1);
+  await edit.fill("");
+  await typed(edit);
+  await todo.shows(MILK, alphabet, EGGS, alphabet);
+}));
+
 test("text is text: markup is shown, not interpreted", withBrowser(async (browser) => {
   const todo = await TodoPage.open(browser);
   const texts = ["<b>bold</b> & co", `"quotes" and 'more'`, "日本語 🥛", "a'); DROP TABLE todos; --"];

@@ -57,6 +57,8 @@ fn NewTodo() -> Element {
     let store = use_store::<TodoMvc>();
     let commit = use_commit::<TodoMvc>();
     let mut draft = use_client_document::<Draft>();
+    // What is typed renders nothing, for a window's answer comes late and would undo what was typed since.
+    let mut submissions = use_signal(|| 0);
     let on_keydown = move |event: KeyboardEvent| {
         if event.key() != Key::Enter || event.is_composing() {
             return;
@@ -69,14 +71,16 @@ fn NewTodo() -> Element {
             }
             draft.set(Draft::default());
         });
+        submissions += 1;
     };
+    submissions.read();
     rsx! {
         input {
             class: "new-todo",
             placeholder: "What needs to be done?",
             aria_label: "New todo",
             autocomplete: "off",
-            value: "{draft.read().text}",
+            value: "{draft.peek().text}",
             onmounted: focus,
             oninput: move |event| draft.set(Draft { text: event.value() }),
             onkeydown: on_keydown,
@@ -115,12 +119,19 @@ fn TodoList(filter: ReadSignal<Filter>) -> Element {
 fn Item(id: ReadSignal<String>) -> Element {
     let commit = use_commit::<TodoMvc>();
     let todo = use_query(move || Todo::by_id(&id.read()).first());
-    // What is typed while the todo is edited.
-    let mut edited = use_signal(|| None::<String>);
+    let mut editing = use_signal(|| false);
+    // What is typed meanwhile; as above, it renders nothing.
+    let mut edited = use_signal(String::new);
+    let edit = move |_| {
+        edited.set(todo.peek().as_ref().map(|todo| todo.text.clone()).unwrap_or_default());
+        editing.set(true);
+    };
     // Leaving the input saves, and so does Enter; Escape has ended the editing before the input loses the focus.
     let mut save = move || {
-        let Some(text) = edited.take() else { return };
-        let (id, text) = (id(), text.trim().to_owned());
+        if !editing.replace(false) {
+            return;
+        }
+        let (id, text) = (id(), edited.peek().trim().to_owned());
         if text.is_empty() {
             commit.run(TodoEvent::Deleted { id });
         } else if todo.peek().as_ref().is_some_and(|todo| todo.text != text) {
@@ -131,7 +142,7 @@ fn Item(id: ReadSignal<String>) -> Element {
     rsx! {
         li {
             class: if completed { "completed" },
-            class: if edited.read().is_some() { "editing" },
+            class: if editing() { "editing" },
             div { class: "view",
                 input {
                     class: "toggle",
@@ -141,7 +152,7 @@ fn Item(id: ReadSignal<String>) -> Element {
                     onchange: move |event| commit.run(TodoEvent::Toggled { id: id(), completed: event.checked() }),
                 }
                 label {
-                    ondoubleclick: move |_| edited.set(todo.peek().as_ref().map(|todo| todo.text.clone())),
+                    ondoubleclick: edit,
                     "{text}"
                 }
                 button {
@@ -150,18 +161,18 @@ fn Item(id: ReadSignal<String>) -> Element {
                     onclick: move |_| commit.run(TodoEvent::Deleted { id: id() }),
                 }
             }
-            if let Some(text) = edited() {
+            if editing() {
                 input {
                     class: "edit",
                     aria_label: "Edit todo",
                     autocomplete: "off",
-                    value: "{text}",
+                    value: "{edited.peek()}",
                     onmounted: focus,
-                    oninput: move |event| edited.set(Some(event.value())),
+                    oninput: move |event| edited.set(event.value()),
                     onblur: move |_| save(),
                     onkeydown: move |event: KeyboardEvent| match event.key() {
                         Key::Enter if !event.is_composing() => save(),
-                        Key::Escape => edited.set(None),
+                        Key::Escape => editing.set(false),
                         _ => {}
                     },
                 }
