@@ -29,6 +29,9 @@ use crate::{
 /// The longest the leader sleeps with nothing to do.
 const IDLE: Duration = Duration::from_secs(60);
 
+/// The shortest: what was due was looked at just before, and what could not be done then waits for something else.
+const NAP: Duration = Duration::from_millis(20);
+
 /// Runs the leader of a store whose schema is one of `S`: the entry that a worker or thread is started with.
 pub fn run<S: SchemaSet>(scope: LeaderScope) -> LocalBoxFuture<'static, ()> {
     async move {
@@ -169,21 +172,20 @@ impl Serving {
 
     /// Waits for whatever comes first.
     async fn next(&mut self, stopped: &mut (impl Future<Output = ()> + Unpin)) -> Next {
-        let patience = self.driver.poll_timeout().map_or(IDLE, |due| due.saturating_sub(now()));
+        let due = self.driver.poll_timeout();
+        let patience = due.map_or(IDLE, |due| due.saturating_sub(now()).max(NAP));
         let room = self.driver.has_room_for_pages();
         let wake = pin!(sleep(patience));
         let heard = pin!(match &mut self.courier {
             Some(courier) => courier.heard(room).left_future(),
             None => pending().right_future(),
         });
-        let outside = select(self.inbox.next(), heard);
-        match select(outside, select(wake, stopped)).await {
-            Either::Left((Either::Left((Some(frame), _)), _)) => Next::Frame(frame),
-            Either::Left((Either::Right((message, _)), _)) => Next::Heard(message),
-            Either::Right((Either::Left(_), _)) => Next::Time,
-            Either::Left((Either::Left((None, _)), _)) | Either::Right((Either::Right(_), _)) => {
-                Next::Stop
-            }
+        // In this order, so that no backend that never stops talking keeps the sessions waiting.
+        match select(select(stopped, self.inbox.next()), select(heard, wake)).await {
+            Either::Left((Either::Right((Some(frame), _)), _)) => Next::Frame(frame),
+            Either::Left((Either::Left(_) | Either::Right((None, _)), _)) => Next::Stop,
+            Either::Right((Either::Left((message, _)), _)) => Next::Heard(message),
+            Either::Right((Either::Right(_), _)) => Next::Time,
         }
     }
 
@@ -213,14 +215,9 @@ impl Serving {
         }
     }
 
-    /// Hears what the backend has said, and says what the machine wants of it.
     fn talk(&mut self) {
-        let Some(courier) = &mut self.courier else { return };
-        while let Some(message) = courier.try_heard(self.driver.has_room_for_pages()) {
-            self.driver.hear(now(), message);
-        }
-        while let Some(request) = self.driver.poll_backend(now()) {
-            courier.carry(request);
+        if let Some(courier) = &mut self.courier {
+            courier.talk(&mut self.driver, now());
         }
     }
 

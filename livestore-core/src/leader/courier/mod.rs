@@ -34,7 +34,7 @@ use livestore_sync::{
 };
 use serde_json::Value;
 
-use super::{BackendConfig, posts::Posts};
+use super::{BackendConfig, driver::Driver, posts::Posts};
 use crate::{
     backend::{
         Backend, BackendAddress, BackendError, ConnectError, Connection, HttpBackend,
@@ -48,6 +48,9 @@ use translate::{backend_limits, push_batch};
 
 /// How long the sessions may take to say who this is.
 const ASK: Duration = Duration::from_secs(10);
+
+/// How much is heard of a backend before something else gets its turn.
+const HEARD_AT_ONCE: usize = 256;
 
 /// A backend that is told who asks, as JSON.
 pub(super) type Dial = Rc<dyn Fn(Option<Value>) -> Box<dyn Backend>>;
@@ -96,7 +99,7 @@ impl Courier {
     }
 
     /// Does what the machine wants; [`heard`](Self::heard) tells what came of it.
-    pub(super) fn carry(&mut self, request: ToBackend) {
+    fn carry(&mut self, request: ToBackend) {
         match request {
             ToBackend::Connect { connection } => {
                 self.hang_up();
@@ -141,9 +144,20 @@ impl Courier {
         poll_fn(|cx| self.poll(cx, room)).await
     }
 
-    /// What has been heard already.
-    pub(super) fn try_heard(&mut self, room: bool) -> Option<FromBackend> {
-        self.heard(room).now_or_never()
+    /// Tells the machine what has been heard already, and does what it wants then; whether there was anything.
+    pub(super) fn talk(&mut self, driver: &mut Driver, now: Duration) -> bool {
+        let mut busy = false;
+        for _ in 0..HEARD_AT_ONCE {
+            let room = driver.has_room_for_pages();
+            let Some(message) = self.heard(room).now_or_never() else { break };
+            driver.hear(now, message);
+            busy = true;
+        }
+        while let Some(request) = driver.poll_backend(now) {
+            self.carry(request);
+            busy = true;
+        }
+        busy
     }
 
     fn poll(&mut self, cx: &mut Context<'_>, room: bool) -> Poll<FromBackend> {

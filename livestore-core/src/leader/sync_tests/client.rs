@@ -100,7 +100,9 @@ impl Client {
             status: None,
         };
         client.start();
-        settle(&mut [&mut client]);
+        while !client.session.is_open() {
+            client.turn();
+        }
         client
     }
 
@@ -141,15 +143,8 @@ impl Client {
             driver.receive(now, message);
             busy = true;
         }
-        while let Some(message) = courier.try_heard(driver.has_room_for_pages()) {
-            driver.hear(now, message);
-            busy = true;
-        }
         if self.config.backend.is_some() {
-            while let Some(request) = driver.poll_backend(now) {
-                courier.carry(request);
-                busy = true;
-            }
+            busy |= courier.talk(driver, now);
         }
         busy |= driver.write(now);
         while let Some(outgoing) = driver.poll_send() {

@@ -122,6 +122,18 @@ fn the_same_page_without_end_is_read_once() {
 }
 
 #[test]
+fn a_backend_that_never_stops_talking_keeps_nobody_waiting() {
+    let liar = Liar { pages: vec![page(&[], 0)], for_ever: true, push: Ok(()) };
+    let dial = move |_| Box::new(liar.clone()) as Box<dyn Backend>;
+    let mut client = Client::dialling(1, Rc::new(dial), OnBackendChanged::Reset);
+    for row in 1..=5 {
+        client.commit(&[row]);
+        client.turn();
+    }
+    assert_eq!(client.rows(), [1, 2, 3, 4, 5]);
+}
+
+#[test]
 fn a_count_beyond_all_logs_is_only_a_count() {
     let pages = vec![page(&[1], u64::MAX)];
     let client = deceived(Liar { pages, for_ever: false, push: Ok(()) });
