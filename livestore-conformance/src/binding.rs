@@ -12,7 +12,8 @@ use std::{
 
 use futures_executor::block_on;
 use livestore_core::{
-    AnyStore, IntoCommit, IntoQuery, QueryError, Receipt, Schema, Store, StoreOptions,
+    AnyStore, IntoCommit, IntoQuery, NetworkStatus, QueryError, Receipt, Rejection, Schema, Store,
+    StoreOptions, SyncOptions, SyncStatus,
 };
 
 use crate::schema::{Filter, Journal, NoteEvent, Notes, added};
@@ -41,6 +42,8 @@ pub trait Binding: Sized + 'static {
     type Commit: Copy + 'static;
     /// The framework's own signal.
     type Local<T: Send + Sync + 'static>: Copy + 'static;
+    /// What the hooks of statuses return.
+    type Status<T: Send + Sync + 'static>: Copy + 'static;
     /// A component that is mounted.
     type Component;
 
@@ -94,6 +97,13 @@ pub trait Binding: Sized + 'static {
     /// The hook.
     fn use_local<T: Send + Sync + 'static>(value: T) -> Self::Local<T>;
 
+    /// The hook.
+    fn use_sync_status() -> Self::Status<SyncStatus>;
+    /// The hook.
+    fn use_network_status() -> Self::Status<NetworkStatus>;
+    /// The hook.
+    fn use_rejections() -> Self::Status<Arc<[Rejection]>>;
+
     /// Reads, and is told of changes.
     fn get<T: Default + Clone + PartialEq + Send + Sync + 'static>(query: Self::Query<T>) -> T;
     /// Where the value lies.
@@ -112,6 +122,8 @@ pub trait Binding: Sized + 'static {
     fn commit(commit: Self::Commit, event: NoteEvent);
     /// Reads, and is told of changes.
     fn local<T: Clone + Send + Sync + 'static>(signal: Self::Local<T>) -> T;
+    /// Reads, and is told of changes.
+    fn status<T: Clone + Send + Sync + 'static>(status: Self::Status<T>) -> T;
     /// Changes the signal.
     fn set<T: Send + Sync + 'static>(signal: Self::Local<T>, value: T);
 }
@@ -130,20 +142,20 @@ pub struct App<B> {
 impl<B: Binding> App<B> {
     /// Opens the stores in memory.
     pub fn start() -> Self {
-        Self::open(None)
+        Self::open(StoreOptions::new("notes"))
     }
 
     /// Opens the notes in a directory.
     pub(crate) fn start_in(directory: &Path) -> Self {
-        Self::open(Some(directory))
+        Self::open(StoreOptions::new("notes").directory(directory))
     }
 
-    fn open(directory: Option<&Path>) -> Self {
-        let notes = StoreOptions::new("notes");
-        let notes = match directory {
-            None => notes,
-            Some(directory) => notes.directory(directory),
-        };
+    /// Opens the notes in memory, with a backend.
+    pub(crate) fn start_synced(sync: SyncOptions) -> Self {
+        Self::open(StoreOptions::new("notes").sync(sync))
+    }
+
+    fn open(notes: StoreOptions<Notes>) -> Self {
         let notes = granted(block_on(Store::open(B::options(notes))));
         let journal = B::options(StoreOptions::new("journal"));
         let journal = granted(block_on(Store::open(journal)));

@@ -7,6 +7,7 @@
 //! Natively only, and framework-neutral: what a binding promises beyond this (Leptos's `Signal`s, Dioxus's memos and
 //! resources, the provider in a real page) is in its own tests.
 
+mod backend;
 mod binding;
 mod promises;
 mod schema;
@@ -14,7 +15,7 @@ mod schema;
 pub use binding::{App, Binding, Seen};
 pub use promises::{PROMISES, Promise};
 #[doc(hidden)]
-pub use promises::{documents, errors, lifetime, queries, renders, stores};
+pub use promises::{documents, errors, lifetime, queries, renders, stores, sync};
 pub use schema::{Entry, Filter, Journal, JournalEvent, Note, NoteEvent, Notes, Tag};
 
 /// Starts the app of a promise.

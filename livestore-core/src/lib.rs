@@ -52,7 +52,7 @@ pub use leader::{SchemaSet, launch};
 pub use link::OpenFailure;
 pub use live::{Cx, LiveError, NodeHandle};
 pub use livestore_macros::{ClientDocument, ColumnType, Event, Schema, Table};
-pub use livestore_sync::OnBackendChanged;
+pub use livestore_sync::{EventId, Head, OnBackendChanged};
 pub use new_id::new_id;
 pub use platform::WORKER_SCRIPT;
 pub use query::{
@@ -70,10 +70,11 @@ pub use schema::{
 };
 pub use sqlite::{AccessViolation, ReadSetError};
 pub use store::{
-    AnyStore, BootStatus, BootWarning, CommitError, Document, Durability, LeaderStatus,
-    ListedEvent, LiveQuery, LocalSubscription, NetworkStatus, NotConfirmed, NotListed,
-    NotPersisted, NotifyWithin, OpenError, Quarantined, Receipt, Reentered, StorageMode, Store,
-    StoreError, StoreOptions, StoreSignal, Subscription, SyncOptions, SyncStatus, Turns, WeakStore,
-    WithoutEffect, http_polling, websocket,
+    AnyStore, BootStatus, BootWarning, CommitError, Document, Durability, EventsError,
+    LeaderStatus, ListedEvent, LiveQuery, LocalSubscription, LoggedEvent, NetworkStatus,
+    NotAnswered, NotConfirmed, NotDeleted, NotPersisted, NotRetried, NotifyWithin, OpenError,
+    Receipt, Reentered, Rejection, StorageMode, Store, StoreError, StoreOptions, StoreSignal,
+    Subscription, SyncOptions, SyncStatus, Turns, WeakStore, WithoutEffect, http_polling,
+    websocket,
 };
 pub use value::Value;

@@ -3,9 +3,17 @@
 
 mod support;
 
-use std::time::Duration;
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 
-use livestore_core::{AnyStore, BootWarning, LeaderStatus, NotPersisted, Receipt, Store};
+use livestore_core::{
+    AnyStore, BootWarning, LeaderStatus, NotPersisted, NotRetried, Receipt, Rejection, Store,
+};
 use support::{
     Draft, LocalEvent, Note, NoteEvent, Notes, Opened, Theme, added, ids,
     place::{Place, close, eventually, sleep, test},
@@ -111,10 +119,13 @@ async fn a_commit_that_conflicts_with_an_earlier_one_is_refused_undone_and_kept_
     }
     #[cfg(not(target_arch = "wasm32"))]
     let there = ids(&one).len() as i64;
-    let listed = other.quarantine().await.expect("the leader answers");
-    assert_eq!(listed.len(), refused);
+    eventually("both list them", || {
+        one.rejections().len() == refused && other.rejections() == one.rejections()
+    })
+    .await;
+    let listed = other.rejections();
     assert!(listed.is_sorted_by_key(|quarantined| quarantined.at_ms), "{listed:?}");
-    for quarantined in &listed {
+    for quarantined in listed.iter() {
         assert!(quarantined.reason.contains("v1.NoteAdded"), "{quarantined:?}");
         let last = quarantined.events.last().expect("a commit has events");
         let text = if quarantined.events.len() == 1 { "one" } else { "other" };
@@ -122,7 +133,6 @@ async fn a_commit_that_conflicts_with_an_earlier_one_is_refused_undone_and_kept_
         assert_eq!(last.name, "v1.NoteAdded");
         assert!(quarantined.at_ms > 1_700_000_000_000, "{quarantined:?}");
     }
-    assert_eq!(one.quarantine().await, Ok(listed), "of all sessions, for all sessions");
     close(one).await;
     close(other).await;
     // Nobody looks into OPFS from outside.
@@ -132,6 +142,69 @@ async fn a_commit_that_conflicts_with_an_earlier_one_is_refused_undone_and_kept_
         assert_eq!(quarantined, i64::try_from(refused).expect("small"));
         assert!(events >= there, "{events} {there}");
     }
+}
+
+/// Two sessions of a store, and what the second has committed too late.
+async fn rejected(place: &Place) -> (Store<Notes>, Store<Notes>, Rejection) {
+    let (one, other) = (place.open().await, place.open().await);
+    for id in 1..=50 {
+        let first = one.commit(added(id)).expect("only the other one is ahead");
+        let Ok(second) = other.commit(NoteEvent::Added { id, text: "again".into() }) else {
+            continue;
+        };
+        let outcomes = (first.persisted().await, second.persisted().await);
+        if outcomes.0.is_err() || outcomes.1.is_err() {
+            eventually("it is listed", || {
+                !one.rejections().is_empty() && !other.rejections().is_empty()
+            })
+            .await;
+            let rejection = other.rejections()[0].clone();
+            return (one, other, rejection);
+        }
+    }
+    panic!("no conflict in 50 rounds");
+}
+
+#[test]
+async fn a_rejected_commit_can_be_dropped_and_every_session_hears_it() {
+    let place = Place::new();
+    let (one, other, rejection) = rejected(&place).await;
+    let seen = Arc::new(AtomicUsize::new(1));
+    let _subscription = one.on_status({
+        let (seen, one) = (Arc::clone(&seen), one.any().downgrade());
+        move || {
+            let left = one.upgrade().map_or(0, |one| one.rejections().len());
+            seen.store(left, Ordering::Relaxed);
+        }
+    });
+    assert_eq!(other.dismiss(&rejection).await, Ok(()));
+    assert!(other.rejections().is_empty(), "at once where it was done");
+    eventually("the other one hears it", || one.rejections().is_empty()).await;
+    eventually("and is told", || seen.load(Ordering::Relaxed) == 0).await;
+    assert_eq!(other.dismiss(&rejection).await, Ok(()), "it is not there");
+    let gone = other.retry(&rejection).await;
+    assert!(matches!(gone, Err(NotRetried::Gone)), "{gone:?}");
+    close(one).await;
+    close(other).await;
+    assert!(place.open().await.rejections().is_empty(), "for good");
+}
+
+#[test]
+async fn a_rejected_commit_can_be_tried_again_as_a_new_one() {
+    let place = Place::new();
+    let (one, other, rejection) = rejected(&place).await;
+    let still = other.retry(&rejection).await;
+    assert!(matches!(still, Err(NotRetried::Commit(_))), "its key is still taken: {still:?}");
+    assert_eq!(other.rejections().len(), 1, "it stays");
+    let id: i64 = rejection.events[0].args.split(&[':', ',', '}']).nth(1).unwrap().parse().unwrap();
+    persisted(other.commit(NoteEvent::Removed { id }).expect("it applies")).await;
+    let receipt = other.retry(&rejection).await.expect("its key is free");
+    assert_eq!(receipt.persisted().await, Ok(()));
+    assert_ne!(receipt.id(), rejection.id, "a new commit");
+    assert!(other.rejections().is_empty());
+    assert!(ids(&other).contains(&id));
+    eventually("the other one has it", || ids(&one).contains(&id) && one.rejections().is_empty())
+        .await;
 }
 
 #[test]

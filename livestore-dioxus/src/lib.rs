@@ -130,14 +130,15 @@ pub use launch::launch;
 pub use live::{try_use_query, try_use_query_in, use_query, use_query_in};
 pub use livestore_core::{
     AnyStore, BootStatus, BootWarning, ClientDocument, ColumnType, CommitError, Durability, Event,
-    IntoCommit, IntoQuery, Json, LeaderStatus, LiveQuery, Materialize, MaterializeError,
-    NetworkStatus, NotConfirmed, NotPersisted, OnBackendChanged, OpenError, Predicate, Query,
-    QueryError, Receipt, Schema, Select, StorageMode, Store, StoreError, StoreOptions,
-    Subscription, SyncOptions, SyncStatus, Table, Value, WORKER_SCRIPT, WeakStore, Writes,
+    EventId, EventsError, Head, IntoCommit, IntoQuery, Json, LeaderStatus, ListedEvent, LiveQuery,
+    LoggedEvent, Materialize, MaterializeError, NetworkStatus, NotAnswered, NotConfirmed,
+    NotPersisted, NotRetried, OnBackendChanged, OpenError, Predicate, Query, QueryError, Receipt,
+    Rejection, Schema, Select, StorageMode, Store, StoreError, StoreOptions, Subscription,
+    SyncOptions, SyncStatus, Table, Value, WORKER_SCRIPT, WeakStore, WithoutEffect, Writes,
     as_string, escape_like, http_polling, new_id, raw, websocket,
 };
 pub use provider::{StoreProvider, StoreProviderProps, use_store_provider};
 pub use status::{
     use_boot_status, use_boot_warnings, use_durability, use_leader_status, use_network_status,
-    use_pending, use_status_in, use_storage_mode, use_sync_status,
+    use_pending, use_rejections, use_status_in, use_storage_mode, use_sync_status,
 };

@@ -1,14 +1,14 @@
 //! What a store says about itself, as signals.
 
-use std::rc::Rc;
+use std::{rc::Rc, sync::Arc};
 
 use dioxus::{
     core::{provide_context, try_consume_context, use_hook},
     signals::{ReadSignal, ReadableExt, Signal, WritableExt},
 };
 use livestore_core::{
-    AnyStore, BootStatus, BootWarning, Durability, LeaderStatus, NetworkStatus, StorageMode,
-    SyncStatus, binding::MissingProvider,
+    AnyStore, BootStatus, BootWarning, Durability, LeaderStatus, NetworkStatus, Rejection,
+    StorageMode, SyncStatus, binding::MissingProvider,
 };
 
 use crate::context::nearest_store;
@@ -67,6 +67,12 @@ pub fn use_sync_status() -> ReadSignal<SyncStatus> {
 #[track_caller]
 pub fn use_network_status() -> ReadSignal<NetworkStatus> {
     use_status(nearest_store, AnyStore::network_status)
+}
+
+/// What of the nearest store is in quarantine; `store.retry` and `store.dismiss` take it out.
+#[track_caller]
+pub fn use_rejections() -> ReadSignal<Arc<[Rejection]>> {
+    use_status(nearest_store, AnyStore::rejections)
 }
 
 /// What opening the nearest store mended or worked around.

@@ -10,8 +10,9 @@ use dioxus::{
 use futures_util::FutureExt;
 use livestore_conformance::{Binding, Filter, Journal, NoteEvent, Notes, conformance};
 use livestore_dioxus::{
-    AnyStore, Commit, IntoQuery, QueryError, Schema, Store, StoreOptions, provide_store,
-    try_use_query, use_client_document, use_commit, use_query, use_query_in, use_store,
+    AnyStore, Commit, IntoQuery, NetworkStatus, QueryError, Rejection, Schema, Store, StoreOptions,
+    SyncStatus, provide_store, try_use_query, use_client_document, use_commit, use_network_status,
+    use_query, use_query_in, use_rejections, use_store, use_sync_status,
 };
 
 conformance!(Page);
@@ -81,6 +82,7 @@ impl Binding for Page {
     type Document = WriteSignal<Filter>;
     type Commit = Commit<Notes>;
     type Local<T: Send + Sync + 'static> = SyncSignal<T>;
+    type Status<T: Send + Sync + 'static> = ReadSignal<T>;
     type Component = usize;
 
     fn options<S>(options: StoreOptions<S>) -> StoreOptions<S> {
@@ -172,6 +174,18 @@ impl Binding for Page {
         use_signal_sync(|| value)
     }
 
+    fn use_sync_status() -> ReadSignal<SyncStatus> {
+        use_sync_status()
+    }
+
+    fn use_network_status() -> ReadSignal<NetworkStatus> {
+        use_network_status()
+    }
+
+    fn use_rejections() -> ReadSignal<Arc<[Rejection]>> {
+        use_rejections()
+    }
+
     fn get<T: Default + Clone + PartialEq + Send + Sync + 'static>(query: ReadSignal<T>) -> T {
         query.cloned()
     }
@@ -202,6 +216,10 @@ impl Binding for Page {
 
     fn local<T: Clone + Send + Sync + 'static>(signal: SyncSignal<T>) -> T {
         signal.cloned()
+    }
+
+    fn status<T: Clone + Send + Sync + 'static>(status: ReadSignal<T>) -> T {
+        status.cloned()
     }
 
     fn set<T: Send + Sync + 'static>(mut signal: SyncSignal<T>, value: T) {

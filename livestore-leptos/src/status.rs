@@ -1,12 +1,14 @@
 //! What a store says about itself, as signals.
 
+use std::sync::Arc;
+
 use leptos::{
     prelude::{ArcRwSignal, Memo, Notify, Signal, Track, provide_context, use_context},
     reactive::signal::ArcTrigger,
 };
 use livestore_core::{
-    AnyStore, BootStatus, BootWarning, Durability, LeaderStatus, NetworkStatus, StorageMode,
-    SyncStatus, binding::MissingProvider,
+    AnyStore, BootStatus, BootWarning, Durability, LeaderStatus, NetworkStatus, Rejection,
+    StorageMode, SyncStatus, binding::MissingProvider,
 };
 
 use crate::context::nearest_store;
@@ -65,6 +67,12 @@ pub fn use_sync_status() -> Signal<SyncStatus> {
 #[track_caller]
 pub fn use_network_status() -> Signal<NetworkStatus> {
     use_status_in(&nearest_store(), AnyStore::network_status)
+}
+
+/// What of the nearest store is in quarantine; `store.retry` and `store.dismiss` take it out.
+#[track_caller]
+pub fn use_rejections() -> Signal<Arc<[Rejection]>> {
+    use_status_in(&nearest_store(), AnyStore::rejections)
 }
 
 /// What opening the nearest store mended or worked around.

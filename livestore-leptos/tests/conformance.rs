@@ -13,9 +13,10 @@ use leptos::{
 };
 use livestore_conformance::{Binding, Filter, Journal, NoteEvent, Notes, conformance};
 use livestore_leptos::{
-    AnyStore, Commit, DocumentSignal, IntoQuery, LiveSignal, QueryError, Schema, Store,
-    StoreOptions, provide_store, try_use_query, use_client_document, use_commit, use_query,
-    use_query_in, use_store,
+    AnyStore, Commit, DocumentSignal, IntoQuery, LiveSignal, NetworkStatus, QueryError, Rejection,
+    Schema, Store, StoreOptions, SyncStatus, provide_store, try_use_query, use_client_document,
+    use_commit, use_network_status, use_query, use_query_in, use_rejections, use_store,
+    use_sync_status,
 };
 use send_wrapper::SendWrapper;
 
@@ -40,6 +41,7 @@ impl Binding for Page {
     type Document = DocumentSignal<Filter>;
     type Commit = Commit<Notes>;
     type Local<T: Send + Sync + 'static> = RwSignal<T>;
+    type Status<T: Send + Sync + 'static> = Signal<T>;
     type Component = Owner;
 
     fn options<S>(options: StoreOptions<S>) -> StoreOptions<S> {
@@ -129,6 +131,18 @@ impl Binding for Page {
         RwSignal::new(value)
     }
 
+    fn use_sync_status() -> Signal<SyncStatus> {
+        use_sync_status()
+    }
+
+    fn use_network_status() -> Signal<NetworkStatus> {
+        use_network_status()
+    }
+
+    fn use_rejections() -> Signal<Arc<[Rejection]>> {
+        use_rejections()
+    }
+
     fn get<T: Default + Clone + PartialEq + Send + Sync + 'static>(query: LiveSignal<T>) -> T {
         query.get()
     }
@@ -159,6 +173,10 @@ impl Binding for Page {
 
     fn local<T: Clone + Send + Sync + 'static>(signal: RwSignal<T>) -> T {
         signal.get()
+    }
+
+    fn status<T: Clone + Send + Sync + 'static>(status: Signal<T>) -> T {
+        status.get()
     }
 
     fn set<T: Send + Sync + 'static>(signal: RwSignal<T>, value: T) {

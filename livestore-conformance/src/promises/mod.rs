@@ -6,6 +6,7 @@ pub mod lifetime;
 pub mod queries;
 pub mod renders;
 pub mod stores;
+pub mod sync;
 
 /// What a binding promises.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -76,6 +77,12 @@ promises! { $
     stores {
         two_stores: "Two stores are found by their schemas, and a query reads the nearest or the one it is given.",
         reload: "What was persisted is there when the store is opened again, documents too.",
+    }
+    sync {
+        sync_status: "`use_sync_status` follows commits, the backend's word for them, and other clients' commits.",
+        network_status: "`use_network_status` follows the backend's going and coming, and the app's pausing.",
+        rejections: "A commit that the backend refuses is taken back, and is in `use_rejections` until it is dismissed.",
+        rebase_is_one_render: "When pending commits move behind another client's, that is one render, of the result.",
     }
 }
 

@@ -12,6 +12,7 @@
 //! 4. Up to `confirmed` the backend has the synced lane under the same numbers; no commit stands across it.
 //! 5. A file that is no eventlog, or one of a newer format, is never written to nor deleted.
 
+mod answers;
 mod append;
 mod backend;
 mod documents;

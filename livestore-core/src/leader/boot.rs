@@ -21,7 +21,7 @@ use crate::{
 };
 
 /// The log's file.
-const LOG: &str = "eventlog.db";
+pub(super) const LOG: &str = "eventlog.db";
 /// Bytes of arguments folded in one transaction.
 const CHUNK: usize = 1 << 20;
 

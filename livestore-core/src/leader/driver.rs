@@ -15,13 +15,13 @@ use super::{
 };
 use crate::{
     eventlog::Append,
-    link::{Answer, BackendWish, LeaderReport, OpenFailure, Question},
+    link::{Answer, Ask, BackendWish, DeleteRefused, LeaderReport, OpenFailure, Question, Said},
     platform::{Storage, random_u64},
     schema::SchemaDef,
     store::{BootWarning, StorageMode},
 };
 
-/// Bytes of the quarantine in one answer; a single larger commit is still listed.
+/// Bytes of the quarantine, or of the log, in one answer; a single larger commit is still given.
 const PAGE: usize = 256 << 10;
 
 /// The machine and its databases.
@@ -35,6 +35,7 @@ pub(crate) struct Driver {
     mended: bool,
     /// What is wrong with the log, once that has shown.
     damage: Option<String>,
+    deleted: bool,
 }
 
 impl Driver {
@@ -55,8 +56,8 @@ impl Driver {
         }
         let mode = StorageMode::of(&storage.mode());
         let databases = Databases { storage: storage.clone(), schema, log, state };
-        let (mended, damage) = (false, None);
-        Ok(Self { machine, databases, mode, warnings, mended, damage })
+        let (mended, damage, deleted) = (false, None, false);
+        Ok(Self { machine, databases, mode, warnings, mended, damage, deleted })
     }
 
     /// How the opening went, for sessions.
@@ -101,15 +102,42 @@ impl Driver {
 
     /// Answers a question.
     pub(super) fn answer(&mut self, question: &Question) -> Answer {
-        let page = match &self.damage {
-            Some(reason) => Err(reason.clone()),
-            None => self
-                .databases
-                .log
-                .quarantine(question.after, PAGE)
-                .map_err(|error| error.to_string()),
+        let log = &self.databases.log;
+        let said = match (&self.damage, &question.ask) {
+            (_, Ask::Delete { force }) => Ok(Said::Deleted(self.delete(question.from, *force))),
+            (Some(reason), _) => Err(reason.clone()),
+            (None, Ask::Quarantine { after }) => {
+                log.quarantine(*after, PAGE).map(Said::Quarantine).map_err(|e| e.to_string())
+            }
+            (None, Ask::Dismiss { commit }) => {
+                log.dismiss(*commit).map(|()| Said::Dismissed).map_err(|e| e.to_string())
+            }
+            (None, Ask::Events { after, names }) => log
+                .confirmed_events(*after, names, PAGE)
+                .map(Said::Events)
+                .map_err(|e| e.to_string()),
         };
-        Answer { number: question.number, page }
+        Answer { number: question.number, said }
+    }
+
+    /// Deletes the databases, unless something would be lost with them, or somebody goes on with them. Nobody is led any
+    /// more then.
+    fn delete(&mut self, asker: SessionId, force: bool) -> Result<(), DeleteRefused> {
+        let others = self.attached().filter(|session| *session != asker).count();
+        if others > 0 {
+            return Err(DeleteRefused::OtherSessions(others));
+        }
+        let unconfirmed = self.databases.unconfirmed();
+        if unconfirmed > 0 && !force {
+            return Err(DeleteRefused::Unconfirmed(unconfirmed));
+        }
+        self.deleted = true;
+        self.databases.delete().map_err(DeleteRefused::Storage)
+    }
+
+    /// Whether it was deleted; nobody is led any more then.
+    pub(super) fn is_deleted(&self) -> bool {
+        self.deleted
     }
 
     /// Notes that a session is there, so that what it may come back to is not collected.

@@ -16,6 +16,7 @@ mod collect;
 mod config;
 mod courier;
 mod databases;
+mod delete;
 mod driver;
 mod posts;
 mod schema_set;

@@ -22,7 +22,7 @@ use super::{
     LeaderConfig, SchemaSet, collect::NOTED_EVERY, courier::Courier, driver::Driver, posts::Posts,
 };
 use crate::{
-    link::{ForLeader, ForSession, FrameError, LeaderReport, OpenFailure, from_frame},
+    link::{ForLeader, ForSession, FrameError, LeaderReport, OpenFailure, Said, from_frame},
     platform::{Channel, LeaderScope, Storage, StorageRefused, lock_exclusive, now_ms, sleep},
 };
 
@@ -156,6 +156,9 @@ impl Serving {
                 Next::Stop => break,
             }
             self.work();
+            if self.driver.is_deleted() {
+                return;
+            }
             self.note_sessions();
         }
         // What is on its way to the backend is settled by the next leader's first pull.
@@ -238,8 +241,12 @@ impl Serving {
             Ok(ForLeader::Ask(question)) => {
                 // Whoever asks sees what was posted before.
                 self.write_waiting();
-                let answer = ForSession::Answer(self.driver.answer(&question));
-                self.posts.to_sessions(&[question.from], &answer);
+                let answer = self.driver.answer(&question);
+                let is_dismissal = matches!(answer.said, Ok(Said::Dismissed));
+                self.posts.to_sessions(&[question.from], &ForSession::Answer(answer));
+                if is_dismissal {
+                    self.posts.to_all(&ForSession::Report(LeaderReport::QuarantineChanged));
+                }
             }
             Ok(ForLeader::Backend(wish)) => self.driver.obey(wish),
             Ok(ForLeader::Payload(answer)) => {

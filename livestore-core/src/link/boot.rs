@@ -23,6 +23,8 @@ pub(crate) enum LeaderReport {
     },
     /// It can't serve this store.
     Failed(OpenFailure),
+    /// A commit has left the quarantine.
+    QuarantineChanged,
     /// It served, and has met damage in the log: it answers no session any more.
     Damaged(String),
 }

@@ -13,7 +13,9 @@ pub(crate) use backend::{BackendWish, PayloadAnswer, PayloadQuestion};
 pub(crate) use boot::LeaderReport;
 pub use boot::OpenFailure;
 pub(crate) use frame::{ForLeader, ForSession, FrameError, from_frame, to_frame};
-pub(crate) use question::{Answer, QuarantinePage, QuarantinedCommit, Question};
+pub(crate) use question::{
+    Answer, Ask, DeleteRefused, EventsPage, QuarantinePage, QuarantinedCommit, Question, Said,
+};
 
 use livestore_sync::SessionId;
 

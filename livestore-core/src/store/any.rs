@@ -24,7 +24,8 @@ use super::{
     local::{self, LocalSubscription},
     open::{Opening, Starter},
     persisted::Receipt,
-    quarantine::Questions,
+    questions::Questions,
+    rejections::{Listing, Rejection},
     rounds::Rounds,
     status::{BootWarning, Durability, LeaderStatus, StorageMode},
     sync_options::Payload,
@@ -74,6 +75,7 @@ pub(super) struct Shared {
     pub(super) starter: Starter,
     /// What was asked of the leader and is not answered yet.
     pub(super) questions: Questions,
+    pub(super) listing: Mutex<Listing>,
     pub(super) rounds: Rounds,
     pub(super) inbox: Inbox,
     pub(super) notify_within: NotifyWithin,
@@ -94,6 +96,9 @@ pub(super) struct Status {
     pub(super) pending: usize,
     pub(super) sync: SyncStatus,
     pub(super) network: NetworkStatus,
+    /// Up to which number the backend has the leader's log.
+    pub(super) confirmed: Option<u64>,
+    pub(super) rejections: Arc<[Rejection]>,
     pub(super) warnings: Vec<BootWarning>,
 }
 
@@ -108,6 +113,8 @@ impl Status {
             pending: 0,
             sync: SyncStatus::default(),
             network: NetworkStatus::default(),
+            confirmed: None,
+            rejections: Arc::default(),
             warnings: Vec::new(),
         }
     }
@@ -287,7 +294,7 @@ impl AnyStore {
     }
 
     /// Calls `changed` whenever the storage mode, the durability, the status of leader, sync or network, the number of
-    /// pending events or the warnings have changed.
+    /// pending events, the rejections or the warnings have changed.
     pub fn on_status(&self, changed: impl Fn() + Send + Sync + 'static) -> Subscription {
         Subscription::new(&self.0, |store| &store.statuses, (), Arc::new(changed))
     }
@@ -340,11 +347,13 @@ impl Shared {
         while let Some(message) = engine.poll_send(now) {
             self.connection.post(message);
         }
+        self.ask_for_rejections(now);
         let fits_journal = self.keep_journals(engine);
         self.note_progress(engine);
         self.update_status(|status| {
             status.pending = engine.pending();
             status.sync = SyncStatus::of(&engine.session);
+            status.confirmed = engine.session.confirmed();
             status.network = NetworkStatus::of(engine.session.backend());
             let machine = || LeaderStatus::of(engine.session.status(now));
             status.leader = status.trouble.clone().unwrap_or_else(machine);

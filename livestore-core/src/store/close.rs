@@ -51,7 +51,7 @@ impl Shared {
 
     /// Ends the link. What the leader does not have yet is journaled for the next opening; what was posted to it, it
     /// still takes.
-    fn close(&self) {
+    pub(super) fn close(&self) {
         let Ok(mut engine) = self.enter() else { return };
         self.take_in(&mut engine);
         if engine.close() && !self.journal_last(&engine) {

@@ -198,7 +198,7 @@ fn hear(store: &Arc<Shared>, frame: &[u8]) {
     match from_frame::<ForSession>(frame) {
         Ok(ForSession::Sync(message)) => store.receive(message),
         Ok(ForSession::Report(report)) => store.hear_report(report),
-        Ok(ForSession::Answer(answer)) => store.questions.hear(answer),
+        Ok(ForSession::Answer(answer)) => store.hear_answer(answer),
         Ok(ForSession::AskPayload(question)) => store.say_who(question.number),
         Err(FrameError::OtherProtocol(leader)) => store.hear_other_protocol(leader),
         Err(FrameError::Malformed(reason)) => tracing::warn!(reason, "dropped a frame"),

@@ -29,7 +29,7 @@ use super::{
     error::OpenError,
     gate::Gate,
     options::{OnBoot, Persistence, StoreOptions},
-    quarantine::Questions,
+    questions::Questions,
     rounds::Rounds,
     status::{BootStatus, BootWarning, LeaderStatus, StorageMode},
     sync_options::SyncOptions,
@@ -93,7 +93,11 @@ pub(super) async fn open<S: Schema>(options: StoreOptions<S>) -> Result<AnyStore
         }
     };
     tell(BootStatus::Loading);
+    let initial_sync = options.sync.as_ref().and_then(|sync| sync.initial_sync);
     let opened = open_quietly(options).await;
+    if let (Ok(store), Some(at_most)) = (&opened, initial_sync) {
+        store.0.catch_up(at_most, on_boot.as_ref()).await;
+    }
     tell(match &opened {
         Ok(_) => BootStatus::Ready,
         Err(error) => BootStatus::Failed { error: error.to_string() },
@@ -159,16 +163,14 @@ async fn open_quietly<S: Schema>(options: StoreOptions<S>) -> Result<AnyStore, O
                 patience: Mutex::new(RETRY),
             },
             questions: Questions::default(),
+            listing: Mutex::default(),
             rounds: Rounds::default(),
             inbox: Inbox::default(),
             notify_within: options.notify_within,
             payload: options.sync.as_ref().and_then(|sync| sync.payload.clone()),
         }
     });
-    boot(&shared, options.on_boot.clone(), place).await?;
-    if let Some(at_most) = options.sync.and_then(|sync| sync.initial_sync) {
-        shared.catch_up(at_most, options.on_boot.as_ref()).await;
-    }
+    boot(&shared, options.on_boot, place).await?;
     Ok(AnyStore(Arc::new(Handle(shared))))
 }
 
@@ -312,6 +314,10 @@ impl Shared {
                 self.settle();
             }
             LeaderReport::Failed(failure) => self.leader_failed(failure),
+            LeaderReport::QuarantineChanged => {
+                self.want_rejections();
+                self.tick();
+            }
             // An open session hears it through its machine, and keeps what it commits.
             LeaderReport::Damaged(reason) => {
                 if let Some(opening) = locked(&self.opening).take() {

@@ -58,6 +58,7 @@ impl Shared {
             self.update_status(|status| status.trouble = None);
         }
         for message in messages {
+            self.look_for_rejections(&message);
             engine.receive(now(), message);
         }
     }

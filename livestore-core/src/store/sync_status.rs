@@ -16,6 +16,7 @@ use super::{
     any::{AnyStore, Shared, Status},
     callbacks::Subscription,
     options::OnBoot,
+    questions::NotAnswered,
     status::{BootStatus, BootWarning},
 };
 use crate::{link::BackendWish, platform::sleep};
@@ -168,7 +169,13 @@ impl Shared {
     }
 
     /// Resolves once the status is as wanted.
-    pub(super) async fn until(self: &Arc<Self>, wanted: impl Fn(&Status) -> bool) {
+    ///
+    /// # Errors
+    /// The store was closed.
+    pub(super) async fn until(
+        self: &Arc<Self>,
+        wanted: impl Fn(&Status) -> bool,
+    ) -> Result<(), NotAnswered> {
         let (changed, mut changes) = mpsc::unbounded();
         let _subscription = Subscription::new(
             self,
@@ -179,8 +186,12 @@ impl Shared {
                 let _ = changed.unbounded_send(());
             }),
         );
+        let mut closed = pin!(self.questions.closed());
         while !wanted(&self.status()) {
-            changes.next().await;
+            if let Either::Right(_) = select(changes.next(), &mut closed).await {
+                return Err(NotAnswered::Closed);
+            }
         }
+        Ok(())
     }
 }

@@ -1,0 +1,50 @@
+//! What sessions ask of the log beside the machines' business: confirmed events, and to drop what is in quarantine.
+
+use livestore_sync::{EventId, Head, Lane};
+
+use super::{EventLog, LogError, to_sql};
+use crate::link::EventsPage;
+
+impl EventLog {
+    /// Takes a commit out of the quarantine. Its author's last `n` stays, so it is not taken for a new one later.
+    ///
+    /// # Errors
+    /// [`LogError::Storage`].
+    pub(crate) fn dismiss(&self, commit: EventId) -> Result<(), LogError> {
+        let author = commit.session;
+        let key = (to_sql(author.tab.0), to_sql(author.open), to_sql(commit.n.get()));
+        self.conn
+            .execute("delete from quarantine where tab = ?1 and open = ?2 and first_n = ?3", key)
+            .map(drop)
+            .map_err(|source| self.storage(source))
+    }
+
+    /// The confirmed events after a place, of these names, or of all if there are none; looks at no more of the log than
+    /// `max_bytes`. Nothing if the confirmed log does not go through that place.
+    ///
+    /// # Errors
+    /// As those of [`read`](Self::read).
+    pub(crate) fn confirmed_events(
+        &self,
+        after: Head,
+        names: &[String],
+        max_bytes: usize,
+    ) -> Result<Option<EventsPage>, LogError> {
+        let confirmed = self.confirmed();
+        if after.number > confirmed || !self.contains(Lane::Synced, after)? {
+            return Ok(None);
+        }
+        let (mut events, mut end) = (Vec::new(), after);
+        if after.number < confirmed {
+            let commits = self.read(Lane::Synced, after, max_bytes)?;
+            let left = usize::try_from(confirmed - after.number).unwrap_or(usize::MAX);
+            for event in commits.iter().flat_map(|commit| commit.events()).take(left) {
+                end = end.then(event);
+                if names.is_empty() || names.iter().any(|name| **name == *event.name) {
+                    events.push((end, event.clone()));
+                }
+            }
+        }
+        Ok(Some(EventsPage { events, end, more: end.number < confirmed }))
+    }
+}
