@@ -19,6 +19,8 @@ mod databases;
 mod delete;
 mod driver;
 mod posts;
+#[cfg(test)]
+pub(crate) mod rows;
 mod schema_set;
 mod serve;
 #[cfg(test)]

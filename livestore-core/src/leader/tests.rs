@@ -2,45 +2,23 @@
 
 use std::time::Duration;
 
-use livestore_core::{Event, Materialize, MaterializeError, Schema, Table, Writes};
+use livestore_core::Schema;
 use livestore_sync::{
-    Args, ClientId, Commit, Event as SyncEvent, EventId, Head, Lane, LeaderStatus, Outcome,
-    Outgoing, Recipients, Session, SessionConfig, SessionId, TabId,
+    Args, Commit, Event as SyncEvent, EventId, Head, Lane, LeaderStatus, Outcome, Outgoing,
+    Recipients, Session, SessionConfig, SessionId, TabId,
 };
 
-use super::{LeaderConfig, boot::fold, driver::Driver};
+use super::{
+    boot::fold,
+    driver::Driver,
+    rows::{CLIENT, Rows, leader_of},
+};
 use crate::{
-    platform::{Storage, StorageRefused},
     sqlite::{ContentHash, Db},
     state::State,
     testing::test,
 };
 
-#[derive(Table, Clone, PartialEq, Debug)]
-#[table(name = "rows")]
-struct Row {
-    #[column(primary_key)]
-    id: i64,
-}
-
-#[derive(Event, Clone)]
-enum RowEvent {
-    #[event(name = "v1.Inserted")]
-    Inserted { id: i64 },
-}
-
-impl Materialize for RowEvent {
-    fn materialize(&self, state: &mut Writes<'_>) -> Result<(), MaterializeError> {
-        let Self::Inserted { id } = self;
-        state.insert(Row { id: *id })
-    }
-}
-
-#[derive(Schema)]
-#[schema(tables(Row), events(RowEvent))]
-pub(super) struct Rows;
-
-const CLIENT: ClientId = ClientId(1);
 const SESSION: SessionId = SessionId { tab: TabId(2), open: 3 };
 
 /// A leader with one session.
@@ -54,17 +32,7 @@ struct Pair {
 impl Pair {
     fn new() -> Self {
         let schema = Rows::def().unwrap();
-        let config = LeaderConfig {
-            store: "rows".parse().unwrap(),
-            client: CLIENT,
-            starter: SESSION,
-            schema_name: "Rows".to_owned(),
-            schema: schema.hash(),
-            place: None,
-            backend: None,
-        };
-        let storage = Storage::in_memory(StorageRefused::Wished);
-        let driver = Driver::open(&config, schema, &storage, |_, _| {}).unwrap();
+        let driver = leader_of::<Rows>(SESSION);
         let session = SessionConfig::new(CLIENT, SESSION, schema.hash());
         let mut pair = Self {
             driver,

@@ -3,49 +3,25 @@
 use std::{sync::Arc, time::Duration};
 
 use futures_util::FutureExt;
-use livestore_core::{Event, Materialize, MaterializeError, Schema, Table, Writes};
-use livestore_sync::{ClientId, Lane, SessionConfig, SessionId, TabId};
+use livestore_core::Schema;
+use livestore_sync::{Lane, SessionConfig, SessionId, TabId};
 
 use super::{effects::Effects, engine::Engine, receipt::Stage};
 use crate::{
-    leader::{Driver, LeaderConfig},
-    platform::{Storage, StorageRefused},
+    leader::{
+        Driver,
+        rows::{CLIENT, Row, RowEvent, Rows, leader_of},
+    },
     schema::EncodedCommit,
     sqlite::Db,
     state::State,
     testing::test,
 };
 
-#[derive(Table, Clone, PartialEq, Debug)]
-#[table(name = "rows")]
-struct Row {
-    #[column(primary_key)]
-    id: i64,
-}
-
-#[derive(Event, Clone)]
-enum RowEvent {
-    #[event(name = "v1.Inserted")]
-    Inserted { id: i64 },
-}
-
-impl Materialize for RowEvent {
-    fn materialize(&self, state: &mut Writes<'_>) -> Result<(), MaterializeError> {
-        let Self::Inserted { id } = self;
-        state.insert(Row { id: *id })
-    }
-}
-
-#[derive(Schema)]
-#[schema(tables(Row), events(RowEvent))]
-struct Rows;
-
 /// The same events in another version of the app, whose states are no snapshots for `Rows`.
 #[derive(Schema)]
 #[schema(tables(Row), events(RowEvent), materializers = 2)]
 struct OtherRows;
-
-const CLIENT: ClientId = ClientId(1);
 
 /// Sessions and their leader, with nothing between them.
 struct World {
@@ -57,19 +33,9 @@ struct World {
 impl World {
     /// A leader of `L` and this many sessions of `Rows`.
     fn new<L: Schema>(sessions: u64) -> Self {
-        let (schema, leads) = (Rows::def().unwrap(), L::def().unwrap());
+        let schema = Rows::def().unwrap();
         let id = |open| SessionId { tab: TabId(open), open };
-        let config = LeaderConfig {
-            store: "rows".parse().unwrap(),
-            client: CLIENT,
-            starter: id(0),
-            schema_name: "Rows".to_owned(),
-            schema: leads.hash(),
-            place: None,
-            backend: None,
-        };
-        let storage = Storage::in_memory(StorageRefused::Wished);
-        let driver = Driver::open(&config, leads, &storage, |_, _| {}).unwrap();
+        let driver = leader_of::<L>(id(0));
         let engine = |open| {
             let config = SessionConfig::new(CLIENT, id(open), schema.hash());
             Engine::new("rows", schema, config, Duration::ZERO).unwrap()

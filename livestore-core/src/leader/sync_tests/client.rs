@@ -16,7 +16,7 @@ use super::super::{
     courier::{Courier, Dial},
     driver::Driver,
     posts::Posts,
-    tests::Rows,
+    rows::Rows,
 };
 use crate::{
     backend::{Backend, MemoryBackend},
