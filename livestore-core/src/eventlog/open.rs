@@ -70,19 +70,30 @@ enum Found {
 }
 
 impl EventLog {
-    /// Looks whether `conn` may be opened as a log, and how far it goes. Reads only: even a change of the journal mode
-    /// would write to a file that is somebody else's, or damaged.
+    /// Looks whether `conn` may be opened as a log, and whether any event is in it or ever was. Reads only: even a change of the
+    /// journal mode would write to a file that is somebody else's, or damaged.
     ///
     /// # Errors
     /// Those of [`open`](Self::open).
-    pub(crate) fn check(conn: &Connection, file: &str) -> Result<(), LogError> {
+    pub(crate) fn check(conn: &Connection, file: &str) -> Result<bool, LogError> {
         let keep = |on| conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, on);
         let refused = |source| LogError::at_open(file, source);
         keep(true).map_err(refused)?;
-        if let Found::Eventlog | Found::Older(_) = recognise(conn, file)? {
-            heads(conn).map_err(refused)?;
-        }
-        keep(false).map(drop).map_err(refused)
+        let is_used = match recognise(conn, file)? {
+            Found::Eventlog | Found::Older(_) => {
+                heads(conn).map_err(refused)? != PerLane::default()
+                    || has_authors(conn).map_err(refused)?
+            }
+            Found::Nothing => false,
+        };
+        Ok(is_used)
+    }
+
+    /// A log that was looked at may be written from now on, also when it is closed.
+    pub(crate) fn accept(conn: &Connection, file: &str) -> Result<(), LogError> {
+        conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false)
+            .map(drop)
+            .map_err(|source| LogError::at_open(file, source))
     }
 
     /// Opens the log in `conn`, a database that nobody else has open, and begins a new term.
@@ -160,6 +171,11 @@ fn begin_term(conn: &Connection) -> rusqlite::Result<Fence> {
     let epoch: i64 =
         conn.query_row("select value from meta where key = 'epoch'", [], |row| row.get(0))?;
     Ok(Fence { term: from_sql(term), epoch: from_sql(epoch) })
+}
+
+/// Whether the log has had an event of anybody; what a backend has taken back leaves its author here.
+fn has_authors(conn: &Connection) -> rusqlite::Result<bool> {
+    conn.query_row("select exists (select 1 from sessions)", [], |row| row.get(0))
 }
 
 fn heads(conn: &Connection) -> rusqlite::Result<PerLane<Head>> {

@@ -5,6 +5,7 @@
 //! the log, in chunks whose head is written with their rows, so an interrupted rebuild goes on where it was.
 
 use livestore_sync::{Commit, Head, Lane, PerLane};
+use rusqlite::config::DbConfig;
 
 use super::{
     LeaderConfig,
@@ -78,27 +79,46 @@ fn open_log(storage: &Storage, file: &str) -> Result<EventLog, LogError> {
         let reason = "the file is cut short".to_owned();
         return Err(LogError::NotALog { file: file.to_owned(), reason });
     }
-    if let Some(state) = state_without_log(storage) {
-        let reason = format!(
-            "nothing is in it, though `{state}` was folded from it: put the log back, or delete the state to begin anew"
-        );
-        return Err(LogError::NotALog { file: file.to_owned(), reason });
+    // Opened, an empty file would lose its WAL.
+    if storage.is_empty(LOG) {
+        refuse_to_empty_states(storage, file)?;
     }
     let refused = |source| LogError::at_open(file, source);
     let conn = storage.connect(LOG).map_err(refused)?;
-    EventLog::check(&conn, file)?;
+    if !EventLog::check(&conn, file)? {
+        refuse_to_empty_states(storage, file)?;
+    }
+    EventLog::accept(&conn, file)?;
     storage.configure(&conn, Durability::Log).map_err(refused)?;
     EventLog::open(conn, file)
 }
 
-/// A state whose log is gone or empty, and which is then the last copy of what the log held.
-fn state_without_log(storage: &Storage) -> Option<String> {
-    if !storage.is_empty(LOG) {
-        return None;
-    }
+/// A log without events, now and ever, is a new one. But where a state has folded some, their log is gone, or was in a WAL that is, and
+/// the state is their last copy.
+fn refuse_to_empty_states(storage: &Storage, file: &str) -> Result<(), LogError> {
     // A directory that can't be listed can't be opened either, and that is reported.
     let states = storage.databases().unwrap_or_default();
-    states.into_iter().find(|name| is_state_file(name)).map(|name| storage.label(&name))
+    let folded = |name: &String| {
+        is_state_file(name)
+            && match heads_of_state(storage, name) {
+                Ok(heads) => heads != PerLane::default(),
+                // A damaged one may have held anything; one without our tables was never folded into.
+                Err(error) => error.is_damage(),
+            }
+    };
+    let Some(state) = states.into_iter().find(folded) else { return Ok(()) };
+    let reason = format!(
+        "nothing is in it, though `{}` was folded from it: put the log back, or delete the state to begin anew",
+        storage.label(&state)
+    );
+    Err(LogError::NotALog { file: file.to_owned(), reason })
+}
+
+/// How far a state goes, without writing to it.
+fn heads_of_state(storage: &Storage, name: &str) -> Result<PerLane<Head>, SqliteError> {
+    let conn = storage.connect(name)?;
+    conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
+    State::heads_in(&conn)
 }
 
 /// Opens the state; a bad one is replaced by an empty one, with what was wrong.

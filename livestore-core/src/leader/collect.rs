@@ -25,7 +25,6 @@ pub(super) fn state_file(schema: u64) -> String {
     format!("state-{schema:016x}.db")
 }
 
-/// The schema of a state file.
 /// Whether a state would be in this file.
 pub(super) fn is_state_file(file: &str) -> bool {
     schema_of(file).is_some()

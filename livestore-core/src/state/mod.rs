@@ -27,6 +27,7 @@ pub use undo::Undo;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use livestore_sync::{Event, Head, Lane, PerLane};
+use rusqlite::Connection;
 
 use crate::{
     schema::SchemaDef,
@@ -56,6 +57,14 @@ impl State {
     /// How far each lane has been folded.
     pub fn heads(&self) -> PerLane<Head> {
         self.heads
+    }
+
+    /// How far the state in a database goes, of whatever schema it is.
+    ///
+    /// # Errors
+    /// [`SqliteError`] when that can't be read.
+    pub(crate) fn heads_in(conn: &Connection) -> Result<PerLane<Head>, SqliteError> {
+        system::read_heads(conn)
     }
 
     /// The names of the events that it skipped as unknown.

@@ -33,6 +33,7 @@ fn check_log_refused(why: &str, damage: impl Fn(&Path)) {
         let mut after = (bytes(directory.path(), "eventlog"), bytes(directory.path(), "state"));
         // SQLite makes an empty WAL beside a database that wants one.
         after.0.retain(|name, bytes| !bytes.is_empty() || before.0.contains_key(name));
+        after.1.retain(|name, bytes| !bytes.is_empty() || before.1.contains_key(name));
         assert!(after == before, "{why}, attempt {attempt}: files have changed");
     }
 }
@@ -127,6 +128,30 @@ fn a_log_that_is_gone_or_empty_leaves_the_state_alone_that_is_the_last_copy() {
         fs::write(log, "").expect("ok");
         fs::write(format!("{}-wal", log.display()), "the last words").expect("ok");
     });
+    // As a killed process leaves it, whose events were all in a WAL that is damaged.
+    check_log_refused(why, |log| {
+        remove(log);
+        connect(log).pragma_update(None, "journal_mode", "wal").expect("ok");
+        assert_eq!(fs::metadata(log).expect("it is there").len(), 4096);
+        fs::write(format!("{}-wal", log.display()), [0xa5; 10_000]).expect("ok");
+    });
+}
+
+#[test]
+fn a_store_is_begun_where_a_process_died_before_its_first_event() {
+    let directory = directory();
+    drop(in_directory(directory.path()));
+    released(directory.path());
+    for damage in ["", "pragma journal_mode = wal"] {
+        for file in [log(directory.path()), state::<Notes>(directory.path())] {
+            remove(&file);
+            connect(&file).execute_batch(damage).expect("ok");
+        }
+        let store = in_directory(directory.path());
+        assert_eq!(ids(&store), Vec::<i64>::new());
+        drop(store);
+        released(directory.path());
+    }
 }
 
 #[test]

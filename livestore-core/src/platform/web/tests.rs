@@ -171,7 +171,7 @@ async fn client_and_tab_last_the_open_does_not_and_a_second_session_has_its_own_
 fn leader(scope: LeaderScope) -> LocalBoxFuture<'static, ()> {
     if postcard::from_bytes::<crate::leader::LeaderConfig>(scope.config()).is_ok() {
         // That of a store.
-        return crate::leader::run::<super::journal_rows::Rows>(scope);
+        return crate::leader::run::<super::journal_tests::Rows>(scope);
     }
     async move {
         let config = String::from_utf8(scope.config().to_vec()).expect("text");
