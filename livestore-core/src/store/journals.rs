@@ -12,11 +12,9 @@ use super::{
     any::{Shared, now},
     connection::locked,
     engine::Engine,
+    record::{from_record, to_record},
 };
-use crate::{
-    link::{from_frame, to_frame},
-    platform::{Adopted, JournalError, StoragePlace, adopt_journals, watch_journals},
-};
+use crate::platform::{Adopted, JournalError, StoragePlace, adopt_journals, watch_journals};
 
 /// What this session's journal holds.
 #[derive(Clone, Copy, Debug, Default)]
@@ -50,7 +48,7 @@ impl Shared {
                     locked(&self.adopted).push(journal);
                 }
             }
-            // It stays where it is: a newer version of the app may be able to read it.
+            // It stays where it is: the version that wrote it can read it.
             (Err(error), _) => {
                 tracing::warn!(session = %journal.session(), error, "a journal is unreadable");
             }
@@ -164,9 +162,8 @@ fn is_done(written: Result<(), JournalError>) -> bool {
     written.inspect_err(|error| tracing::debug!(%error, "no journal")).is_ok()
 }
 
-/// A journal as bytes: a frame, so that another version of livestore is recognised.
 fn encode(journal: &Journal) -> Option<Vec<u8>> {
-    to_frame(journal)
+    to_record(journal)
         .inspect_err(|error| tracing::error!(%error, "the journal was not encoded"))
         .ok()
 }
@@ -176,7 +173,7 @@ fn decode(adopted: &Adopted) -> Result<Journal, String> {
     let records = adopted.records().map_err(|error| error.to_string())?;
     let mut journal: Option<Journal> = None;
     for record in records {
-        let record: Journal = from_frame(&record).map_err(|error| error.to_string())?;
+        let record = from_record(&record).map_err(|error| error.to_string())?;
         match &mut journal {
             None => journal = Some(record),
             Some(journal) => journal.append(record),

@@ -33,6 +33,7 @@ mod options;
 mod persisted;
 mod questions;
 mod receipt;
+mod record;
 mod rejections;
 mod rounds;
 mod settle;
@@ -58,6 +59,8 @@ pub use options::StoreOptions;
 pub use persisted::Receipt;
 pub use questions::NotAnswered;
 pub use receipt::{NotConfirmed, NotPersisted};
+#[cfg(all(test, target_arch = "wasm32"))]
+pub(crate) use record::from_record;
 pub use rejections::{ListedEvent, NotRetried, Rejection, WithoutEffect};
 pub use status::{BootStatus, BootWarning, Durability, LeaderStatus, StorageMode};
 pub use sync_options::{SyncOptions, http_polling, websocket};

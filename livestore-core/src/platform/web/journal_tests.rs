@@ -16,11 +16,11 @@ use super::{
     tests::{fresh, fresh_place, hears, is_silent, ms, next},
 };
 use crate::{
-    link::from_frame,
     platform::{
         Adopted, Journal, JournalError, LeaveWarning, StoragePlace, adopt_journals, identify,
         random_u64, sleep,
     },
+    store::from_record,
 };
 
 #[derive(Table, Clone, PartialEq, Debug)]
@@ -232,7 +232,7 @@ async fn the_journal_costs_a_commit_little_however_much_the_leader_lacks() {
 fn journaled_ids(store: &Store<Rows>) -> Vec<u64> {
     let chunks = read_chunks(&local_storage().unwrap(), store.id(), store.session());
     let records = records(&chunks).expect("a sound journal");
-    let journals = records.iter().map(|record| from_frame::<livestore_sync::Journal>(record));
+    let journals = records.iter().map(|record| from_record(record));
     journals.flat_map(|journal| journal.unwrap().commits).map(|c| c.first_n().get()).collect()
 }
 
