@@ -50,6 +50,9 @@ pub enum OpenFailure {
     /// The eventlog can't be used; it was left untouched.
     #[error("{0}")]
     Log(String),
+    /// The leader dies whenever it is started, such as by a panic in a materializer that folds the log.
+    #[error("the leader can't start: {0}")]
+    Died(String),
     /// The worker's `launch` was called without this store's schema.
     #[error("`launch` does not name the schema `{0}`: add it to `launch::<(…)>`")]
     UnknownSchema(String),

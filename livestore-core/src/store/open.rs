@@ -11,7 +11,7 @@ use std::{
     pin::pin,
     sync::{
         Arc, Mutex, Weak,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicU32, Ordering},
     },
     time::Duration,
 };
@@ -56,6 +56,11 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// And how long for one to come: a tab that reloads, or a worker that is replaced, leads again within this time.
 const VACANCY: Duration = Duration::from_secs(2);
 
+/// How often in a row this session's leader may panic, or die of something else (memory that is freed late), before
+/// opening fails: it does the same at each attempt, such as folding an event that the app's materializer panics at.
+const PANICS: u32 = 4;
+const DEATHS: u32 = 8;
+
 /// How often such a session looks whether anybody leads.
 const LOOK: Duration = Duration::from_millis(100);
 
@@ -80,6 +85,8 @@ pub(super) struct Starter {
     entry: LeaderEntry,
     script: Option<String>,
     retry: Mutex<Option<crate::platform::Timer>>,
+    /// How often its leader has died since any leader served.
+    deaths: AtomicU32,
     /// How long to wait before the next retry.
     patience: Mutex<Duration>,
 }
@@ -160,6 +167,7 @@ async fn open_quietly<S: Schema>(options: StoreOptions<S>) -> Result<AnyStore, O
                 entry: run::<S>,
                 script: options.worker_script,
                 retry: Mutex::new(None),
+                deaths: AtomicU32::new(0),
                 patience: Mutex::new(RETRY),
             },
             questions: Questions::default(),
@@ -279,6 +287,9 @@ impl Shared {
         let leader = spawn_leader(spawn, self.starter.entry, move |event| match event {
             LeaderEvent::Failed { reason, retry_in } => {
                 tracing::error!(%reason, ?retry_in, "the leader died; another one is started");
+                if let Some(shared) = weak.upgrade() {
+                    shared.leader_died(&reason);
+                }
             }
             LeaderEvent::Inline(reason) => tracing::warn!(%reason, "the leader runs in the page"),
             LeaderEvent::Unable(reason) => {
@@ -301,6 +312,7 @@ impl Shared {
             }
             LeaderReport::Serving { mode, warnings } => {
                 *locked(&self.starter.patience) = RETRY;
+                self.starter.deaths.store(0, Ordering::Relaxed);
                 self.update_status(|status| {
                     // What this session was told when it fell back to memory says more.
                     if !matches!(status.mode, StorageMode::InMemory { reason: Some(_) }) {
@@ -326,6 +338,24 @@ impl Shared {
                 }
             }
         }
+    }
+
+    /// The leader of this session died, and another one is started. One that never comes to serve is told.
+    fn leader_died(&self, reason: &LeaderFailure) {
+        let deaths = self.starter.deaths.fetch_add(1, Ordering::Relaxed) + 1;
+        let most = if matches!(reason, LeaderFailure::Panicked(_)) { PANICS } else { DEATHS };
+        if deaths < most {
+            return;
+        }
+        if let Some(opening) = locked(&self.opening).take() {
+            // Whoever opens may have stopped waiting.
+            let _ = opening.done.send(Err(OpenFailure::Died(reason.to_string())));
+            return;
+        }
+        self.update_status(|status| {
+            status.note_trouble(LeaderStatus::Stalled { reason: reason.to_string() });
+        });
+        self.settle();
     }
 
     fn leader_failed(self: &Arc<Self>, failure: OpenFailure) {

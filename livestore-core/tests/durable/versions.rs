@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use livestore_core::{BootWarning, OpenError, Schema, WithoutEffect};
+use livestore_core::{BootWarning, OpenError, OpenFailure, Schema, WithoutEffect};
 use rusqlite::Connection;
 
 use super::{
@@ -12,7 +12,7 @@ use super::{
         self, Note, Notes, Opened, added, close,
         files::{connect, log, released, remove, state},
         in_directory, try_version, version,
-        versions::{Loud, NewEvent, NewNote, NewNotes, Quiet},
+        versions::{Loud, NewEvent, NewNote, NewNotes, PanickingNotes, Quiet},
     },
     write_some,
 };
@@ -221,4 +221,18 @@ fn an_app_of_another_version_that_can_not_open_is_told_the_same() {
     rewrite(&log(directory.path()), |bytes| bytes.fill(0));
     let refused = try_version::<NewNotes>(directory.path());
     assert!(matches!(refused, Err(OpenError::Leader { .. })), "{refused:?}");
+}
+
+#[test]
+fn a_version_that_panics_while_it_folds_the_log_fails_to_open_and_leaves_the_log_to_a_better_one() {
+    let directory = directory();
+    write_some(directory.path());
+    let refused = try_version::<PanickingNotes>(directory.path()).expect_err("it panics");
+    assert!(
+        matches!(&refused, OpenError::Leader { failure: OpenFailure::Died(reason), .. }
+            if reason.contains("nobody thought of note 1")),
+        "{refused}"
+    );
+    released(directory.path());
+    check_all_is_there(&in_directory(directory.path()));
 }

@@ -90,3 +90,21 @@ pub(crate) struct Quiet;
 #[derive(Schema)]
 #[schema(tables(super::Note), events(LoudEvent), materializers = 2)]
 pub(crate) struct Loud;
+
+/// The same events in a version whose materializer panics at every note.
+#[derive(Event, Clone, Debug)]
+pub(crate) enum PanickingEvent {
+    #[event(name = "v1.NoteAdded")]
+    Added { id: i64 },
+}
+
+impl Materialize for PanickingEvent {
+    fn materialize(&self, _state: &mut Writes<'_>) -> Result<(), MaterializeError> {
+        let Self::Added { id } = self;
+        panic!("nobody thought of note {id}")
+    }
+}
+
+#[derive(Schema)]
+#[schema(tables(NewNote, Tag), events(PanickingEvent))]
+pub(crate) struct PanickingNotes;
