@@ -71,8 +71,8 @@ pub(crate) fn run(workspace: &Workspace, apps: &[&str], filter: Option<&str>) ->
         browser::find().context("there is no Chromium: `cargo xtask setup` installs it")?;
     let specs = specs(&workspace.e2e())?;
     each(apps, |app| {
-        let rendering = hydrate::beside(app).filter(|example| example.is_built(workspace));
-        let rendering = rendering.map(|example| example.start(workspace, 0)).transpose()?;
+        let rendering =
+            hydrate::beside(app).map(|example| example.start(workspace, 0)).transpose()?;
         let (server, mut node) = node(workspace, app, filter, &specs)?;
         node.envs(rendering.as_ref().map(|server| ("E2E_HYDRATE_URL", server.url())))
             .env("CHROMIUM", &browser);

@@ -64,7 +64,7 @@ impl Hydrated {
     }
 
     /// Whether an earlier build left what the server needs.
-    pub(crate) fn is_built(&self, workspace: &Workspace) -> bool {
+    fn is_built(&self, workspace: &Workspace) -> bool {
         let site = self.site(workspace);
         let module = self.pkg.map_or_else(|| site.join("index.html"), |pkg| site.join(pkg));
         workspace.program(self.name).exists() && module.exists()
@@ -72,6 +72,9 @@ impl Hydrated {
 
     /// Starts what was built; port 0 picks a free one.
     pub(crate) fn start(&self, workspace: &Workspace, port: u16) -> Result<Server> {
+        if !self.is_built(workspace) {
+            bail!("there is no build: run `cargo xtask build {}`", self.name);
+        }
         let address = free(port)?;
         let program = workspace.program(self.name);
         let mut command = Command::new(&program);
@@ -95,9 +98,6 @@ impl Hydrated {
 
     /// Serves until Ctrl-C.
     pub(crate) fn serve(&self, workspace: &Workspace, port: u16) -> Result<()> {
-        if !self.is_built(workspace) {
-            bail!("there is no build: run `cargo xtask build {}`", self.name);
-        }
         let mut server = self.start(workspace, port)?;
         println!("\nserving {}\n\n    {}\n\nCtrl-C ends it", self.name, server.url());
         let status = server.process.wait()?;

@@ -1,12 +1,22 @@
 //! What only the end-to-end tests do in a browser; not part of any app.
 
 use livestore_core::StoreOptions;
+use tracing::Level;
 use wasm_bindgen::{JsCast, closure::Closure};
+use wasm_tracing::{ConsoleConfig, WasmLayerConfig};
 
 use crate::TodoMvc;
 
-/// Gives the global scope of the page, and of the leader's worker, a function that panics in this module.
+/// Shows what the engine warns of in the console, where every message that a test does not expect fails it; and gives the
+/// global scope of the page, and of the leader's worker, a function that panics in this module.
 pub fn expose() {
+    let mut warnings = WasmLayerConfig::new();
+    warnings
+        .set_max_level(Level::WARN)
+        .set_report_logs_in_timings(false)
+        .set_console_config(ConsoleConfig::ReportWithoutConsoleColor);
+    wasm_tracing::set_as_global_default_with_config(warnings)
+        .expect("BUG: somebody else has set the subscriber");
     let panic = Closure::<dyn Fn()>::new(|| panic!("as the test asked"));
     // Setting a property of the global object does not throw.
     let _ = js_sys::Reflect::set(

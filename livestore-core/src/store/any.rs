@@ -34,7 +34,7 @@ use super::{
 };
 use crate::{
     graph::NodeId,
-    platform::{Adopted, now_ms},
+    platform::{Adopted, Journal, now_ms},
     query::IntoQuery,
     schema::{ClientDocument, EncodedCommit},
 };
@@ -135,7 +135,7 @@ impl Status {
         }
     }
 
-    fn durability(&self) -> Durability {
+    pub(super) fn durability(&self) -> Durability {
         match (&self.mode, self.fits_journal) {
             (StorageMode::InMemory { .. }, _) => Durability::InMemory,
             (StorageMode::Persisted { .. }, true) => Durability::Safe,
@@ -357,7 +357,11 @@ impl Shared {
             status.network = NetworkStatus::of(engine.session.backend());
             let machine = || LeaderStatus::of(engine.session.status(now));
             status.leader = status.trouble.clone().unwrap_or_else(machine);
-            status.fits_journal = fits_journal;
+            // Where the leader's storage is full, a journal beside it would not fit either.
+            let refused = Journal::SHARES_STORAGE
+                && status.pending > 0
+                && matches!(status.leader, LeaderStatus::Stalled { .. });
+            status.fits_journal = fits_journal && !refused;
         });
     }
 

@@ -2,7 +2,10 @@
 
 use std::{ops::Deref, sync::Arc, time::Duration};
 
-use super::any::{Shared, now};
+use super::{
+    any::{Shared, now},
+    status::Durability,
+};
 use crate::platform::sleep;
 
 /// How often a shutdown looks whether the leader has everything.
@@ -54,8 +57,11 @@ impl Shared {
     pub(super) fn close(&self) {
         let Ok(mut engine) = self.enter() else { return };
         self.take_in(&mut engine);
-        if engine.close() && !self.journal_last(&engine) {
-            tracing::debug!("what the leader does not have ends with the store");
+        if engine.close()
+            && !self.journal_last(&engine)
+            && self.status().durability() != Durability::InMemory
+        {
+            tracing::error!(store = %self.id, "what the leader does not have is lost: no journal could be written");
         }
         self.connection.post(engine.session.leave());
         self.connection.end();

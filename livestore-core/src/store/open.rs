@@ -91,6 +91,19 @@ pub(super) struct Starter {
     patience: Mutex<Duration>,
 }
 
+impl Starter {
+    fn new<S: Schema>(config: LeaderConfig, script: Option<String>) -> Self {
+        Self {
+            config: Mutex::new(config),
+            entry: run::<S>,
+            script,
+            retry: Mutex::new(None),
+            deaths: AtomicU32::new(0),
+            patience: Mutex::new(RETRY),
+        }
+    }
+}
+
 /// Opens the store that `options` name.
 pub(super) async fn open<S: Schema>(options: StoreOptions<S>) -> Result<AnyStore, OpenError> {
     let on_boot = options.on_boot.clone();
@@ -162,14 +175,7 @@ async fn open_quietly<S: Schema>(options: StoreOptions<S>) -> Result<AnyStore, O
             adopted: Mutex::default(),
             journaled: Mutex::default(),
             opening: Mutex::new(None),
-            starter: Starter {
-                config: Mutex::new(config),
-                entry: run::<S>,
-                script: options.worker_script,
-                retry: Mutex::new(None),
-                deaths: AtomicU32::new(0),
-                patience: Mutex::new(RETRY),
-            },
+            starter: Starter::new::<S>(config, options.worker_script),
             questions: Questions::default(),
             listing: Mutex::default(),
             rounds: Rounds::default(),

@@ -132,8 +132,9 @@ impl fmt::Display for StorageMode {
 pub enum Durability {
     /// What the leader has not taken yet fits into the journal, or there is nothing of that kind.
     Safe,
-    /// There is more than the journal can hold: leaving the page now would lose it, and the browser asks before. Once the
-    /// leader has it, it is `Safe` again.
+    /// There is more than the journal can hold: leaving the page now would lose it, and the browser asks before. Natively:
+    /// the leader's storage refuses, and the journal would be written there, too. Once the leader has it, it is `Safe`
+    /// again.
     AtRisk,
     /// Nothing survives: the store is in memory, because the app wants that or because nothing can be persisted here
     /// ([`StorageMode::InMemory`] says which). The browser does not ask.

@@ -3,7 +3,7 @@
 use std::{fs, path::Path};
 
 use futures_executor::block_on;
-use livestore_core::{LeaderStatus, OpenError, OpenFailure};
+use livestore_core::{Durability, LeaderStatus, OpenError, OpenFailure};
 
 use super::{
     check_all_is_there, directory,
@@ -97,6 +97,7 @@ fn commits_until_the_disk_is_full() {
             }
             None => {
                 store.commit(added(id + 1)).expect("commits go on in memory");
+                assert_eq!(store.durability(), Durability::AtRisk, "no journal fits there either");
                 assert_eq!(ids(&store).len() as i64, id + 1);
                 say(&format!("stalled at {id}"));
                 return;

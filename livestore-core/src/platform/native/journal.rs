@@ -13,7 +13,10 @@ use std::{
 
 use livestore_sync::SessionId;
 
-use super::{page::Listener, storage::directory};
+use super::{
+    page::Listener,
+    storage::{directory, sync_directory},
+};
 use crate::platform::{JournalError, StoragePlace};
 
 const PREFIX: &str = "journal-";
@@ -26,6 +29,9 @@ pub struct Journal {
 }
 
 impl Journal {
+    /// A journal is a file beside the log.
+    pub const SHARES_STORAGE: bool = true;
+
     /// A place for a journal; without a place for files there is none.
     pub fn open(place: Option<&StoragePlace>, session: SessionId) -> Self {
         let path = place.map(|place| directory(place).join(format!("{PREFIX}{session}")));
@@ -60,6 +66,7 @@ impl Journal {
         fs::File::create(&beside)
             .and_then(|mut file| file.write_all(record).and_then(|()| file.sync_all()))
             .and_then(|()| fs::rename(&beside, path))
+            .and_then(|()| path.parent().map_or(Ok(()), sync_directory))
             .map_err(|_| JournalError::Full(record.len()))
     }
 

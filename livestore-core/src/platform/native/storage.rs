@@ -28,7 +28,7 @@ impl Storage {
     /// Opens the store's directory and locks it for this process.
     pub async fn open(place: &StoragePlace) -> Result<Self, StorageRefused> {
         let directory = directory(place);
-        fs::create_dir_all(&directory).map_err(|error| refusal(&directory, &error))?;
+        create(&directory).map_err(|error| refusal(&directory, &error))?;
         let lock = lock(&directory.join("lock"))?;
         Ok(Self(Arc::new(Kind::Files { directory, _lock: lock })))
     }
@@ -164,6 +164,23 @@ pub fn data_directory(wished: Option<&Path>) -> Result<Option<String>, String> {
 /// Where a place's files are.
 pub(super) fn directory(place: &StoragePlace) -> PathBuf {
     Path::new(place.directory.as_deref().unwrap_or(DEFAULT_DIRECTORY)).join(place.store.as_str())
+}
+
+/// Makes a directory and those above it, and syncs the entries: SQLite syncs only what is in the directory.
+fn create(directory: &Path) -> io::Result<()> {
+    let missing: Vec<&Path> = directory.ancestors().take_while(|path| !path.exists()).collect();
+    fs::create_dir_all(directory)?;
+    for made in missing.into_iter().rev() {
+        let above = made.parent().filter(|path| !path.as_os_str().is_empty());
+        sync_directory(above.unwrap_or(Path::new(".")))?;
+    }
+    Ok(())
+}
+
+/// Writes a directory's entries through to the disk.
+pub(super) fn sync_directory(directory: &Path) -> io::Result<()> {
+    // Windows opens no directory as a file, and keeps its entries in a journal.
+    if cfg!(unix) { File::open(directory)?.sync_all() } else { Ok(()) }
 }
 
 fn lock(path: &Path) -> Result<File, StorageRefused> {

@@ -98,6 +98,9 @@ impl Drop for Inner {
 }
 
 impl Journal {
+    /// `localStorage` has room of its own.
+    pub const SHARES_STORAGE: bool = false;
+
     /// Reserves room for this session's journal.
     ///
     /// Without a place nothing is kept anywhere, so nothing is journaled.

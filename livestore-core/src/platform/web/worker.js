@@ -18,7 +18,7 @@ self.addEventListener("unhandledrejection", (event) => {
 });
 self.addEventListener("message", async ({ data }) => {
   // Held for life: when the page gets it, this worker is gone, however it ended.
-  navigator.locks?.request(data.alive, () => new Promise(() => {}));
+  navigator.locks?.request(data.alive, () => (tell("alive", ""), new Promise(() => {})));
   self.livestoreLeader = data.config;
   try {
     isImporting = true;

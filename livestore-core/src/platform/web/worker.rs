@@ -196,9 +196,9 @@ impl Supervisor {
                     *script = None;
                 }
             }
+            "alive" => self.watch(),
             "ready" => {
                 self.unstarted.set(0);
-                self.watch();
                 (self.on_event)(LeaderEvent::Started);
             }
             "failed" => self.died(LeaderFailure::NotLoaded(text)),
