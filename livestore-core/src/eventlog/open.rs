@@ -82,7 +82,7 @@ impl EventLog {
         let is_used = match recognise(conn, file)? {
             Found::Eventlog | Found::Older(_) => {
                 heads(conn).map_err(refused)? != PerLane::default()
-                    || has_authors(conn).map_err(refused)?
+                    || had_events(conn).map_err(refused)?
             }
             Found::Nothing => false,
         };
@@ -173,9 +173,10 @@ fn begin_term(conn: &Connection) -> rusqlite::Result<Fence> {
     Ok(Fence { term: from_sql(term), epoch: from_sql(epoch) })
 }
 
-/// Whether the log has had an event of anybody; what a backend has taken back leaves its author here.
-fn has_authors(conn: &Connection) -> rusqlite::Result<bool> {
-    conn.query_row("select exists (select 1 from sessions)", [], |row| row.get(0))
+/// Whether the log has had events that are gone: a backend may take all of them back, which steps the epoch.
+fn had_events(conn: &Connection) -> rusqlite::Result<bool> {
+    let sql = "select exists (select 1 from sessions) or (select value from meta where key = 'epoch') > 0";
+    conn.query_row(sql, [], |row| row.get(0))
 }
 
 fn heads(conn: &Connection) -> rusqlite::Result<PerLane<Head>> {
