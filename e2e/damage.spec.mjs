@@ -25,6 +25,7 @@ const written = async (browser, how) => {
 for (const how of ["garbage", "cut"]) {
   test(`a state that is damaged (${how}) is folded from the log again, and everything is there`, withProfile(async (browser) => {
     const { todo, more } = await written(browser, how);
+    browser.expectConsole(/rebuilding the state from the log/);
     await spoil(todo.page, "state-", how);
     const before = await files(todo.page);
     await todo.page.goto(url());
@@ -50,6 +51,7 @@ for (const [how, names] of [
 ]) {
   test(`a log that is damaged (${how}) is an error that names it, and not a byte is changed`, withProfile(async (browser) => {
     const { todo } = await written(browser, how);
+    browser.expectConsole(/the leader can't serve/);
     await spoil(todo.page, "eventlog.db", how);
     const before = await files(todo.page);
     for (let attempt = 1; attempt <= 2; attempt += 1) {

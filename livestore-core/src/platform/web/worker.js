@@ -23,7 +23,8 @@ self.addEventListener("message", async ({ data }) => {
   try {
     isImporting = true;
     const glue = await import(data.glue);
-    await new Promise((resolve) => setTimeout(resolve)); // until what it has rejected is told
+    // Until what it has rejected is told: one timer may overtake that, a second one does not.
+    for (const _ of "12") await new Promise((resolve) => setTimeout(resolve));
     isImporting = false;
     await glue.default({ module_or_path: data.module });
     if (self.livestoreLeader) glue.livestore_worker_entry?.();
