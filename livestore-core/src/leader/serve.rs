@@ -183,10 +183,11 @@ impl Serving {
             Some(courier) => courier.heard(room).left_future(),
             None => pending().right_future(),
         });
-        // In this order, so that no backend that never stops talking keeps the sessions waiting.
-        match select(select(stopped, self.inbox.next()), select(heard, wake)).await {
-            Either::Left((Either::Right((Some(frame), _)), _)) => Next::Frame(frame),
-            Either::Left((Either::Left(_) | Either::Right((None, _)), _)) => Next::Stop,
+        // In this order: what was posted before a stop is taken in groups, and no backend that never stops talking keeps
+        // anybody waiting.
+        match select(select(self.inbox.next(), stopped), select(heard, wake)).await {
+            Either::Left((Either::Left((Some(frame), _)), _)) => Next::Frame(frame),
+            Either::Left((Either::Left((None, _)) | Either::Right(_), _)) => Next::Stop,
             Either::Right((Either::Left((message, _)), _)) => Next::Heard(message),
             Either::Right((Either::Right(_), _)) => Next::Time,
         }
