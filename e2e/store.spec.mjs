@@ -179,7 +179,7 @@ for (const [how, end] of [
   ["is terminated", (worker) => worker.evaluate(() => globalThis.close())],
 ]) {
   test(`a worker that ${how} is replaced without a lost commit`, withProfile(async (browser) => {
-    browser.expectConsole(/panicked|RuntimeError|unreachable/);
+    browser.expectConsole(/panicked|RuntimeError|unreachable/, /the leader died; .*it ended without a word/s);
     const todo = await StorePage.open(browser);
     await todo.add(MILK);
     await todo.isPersisted();
@@ -214,6 +214,7 @@ test("a duplicated tab gets its own session", withBrowser(async (browser) => {
 }));
 
 test("a profile without OPFS runs in memory and says so", withBrowser(async (browser) => {
+  browser.expectConsole(/the leader can't serve/, /nothing can be persisted here/);
   const todo = await StorePage.open(browser, siteWithoutOpfs());
   await todo.hasStorage("memory");
   await todo.add(MILK, BREAD);
@@ -243,6 +244,7 @@ for (const [name, first, second] of [
   ["a new version leads, an old one joins, and takes over", next, url],
 ]) {
   test(name, withProfile(async (browser) => {
+    browser.expectConsole(/rebuilding the state from the log .*there is no state yet/s);
     const a = await StorePage.open(browser, first());
     await a.add(MILK);
     const b = await StorePage.open(browser, second());
@@ -264,6 +266,7 @@ for (const [name, first, second] of [
 }
 
 test("a new version with another column has everything the old one wrote", withProfile(async (browser) => {
+  browser.expectConsole(/rebuilding the state from the log .*there is no state yet/s);
   const old = await StorePage.open(browser, url());
   await old.add(MILK, BREAD);
   await old.toggle(1);

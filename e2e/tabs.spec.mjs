@@ -7,6 +7,12 @@ import {
 } from "./browser.mjs";
 import { StorePage } from "./store.mjs";
 
+/** What the engine warns of where no worker can be started. */
+const NO_WORKER = [/this session can't lead/, /the leader died; .*no worker can be started/s];
+
+/** What it warns of where two protocols meet. */
+const OTHER_PROTOCOL = [/a session of another version of livestore asks/, /the leader speaks another protocol/];
+
 const [MILK, BREAD, EGGS] = ["buy milk", "bake bread", "boil eggs"];
 const WAITING = "waiting for another tab";
 
@@ -29,6 +35,7 @@ for (const [why, site] of [
   ["lacks its worker's script", withoutScript],
 ]) {
   test(`a page that ${why} is an ordinary tab while another one leads, and its commits wait while none does`, withProfile(async (browser) => {
+    browser.expectConsole(...NO_WORKER);
     const address = await site(browser);
     const leader = await StorePage.open(browser);
     await leader.add(MILK);
@@ -59,6 +66,7 @@ for (const [why, site] of [
   }));
 
   test(`a page that ${why} and is left while nobody leads leaves its commits to the next tab`, withProfile(async (browser) => {
+    browser.expectConsole(...NO_WORKER);
     const address = await site(browser);
     const leader = await StorePage.open(browser);
     const tab = await StorePage.open(browser, address);
@@ -73,6 +81,7 @@ for (const [why, site] of [
   }));
 
   test(`a page that ${why} and is alone runs in memory and says so`, withBrowser(async (browser, t) => {
+    browser.expectConsole(...NO_WORKER, /nothing can be persisted here/, /the leader runs in the page/);
     const address = await site(browser);
     const start = performance.now();
     const tab = await StorePage.open(browser, address);
@@ -103,6 +112,7 @@ test("under a strict policy, with a worker's script of its own, everything persi
 }));
 
 test("a tab of another protocol says so and waits, while the older one keeps running", withProfile(async (browser) => {
+  browser.expectConsole(...OTHER_PROTOCOL);
   const old = await StorePage.open(browser);
   await old.add(MILK);
   const page = await browser.tab(siteWithOtherProtocol());
@@ -122,6 +132,7 @@ test("a tab of another protocol says so and waits, while the older one keeps run
 }));
 
 test("a tab that another protocol comes to lead keeps its commits until it is led again", withProfile(async (browser) => {
+  browser.expectConsole(...OTHER_PROTOCOL);
   const first = await StorePage.open(browser);
   const page = await browser.tab(siteWithOtherProtocol());
   await eventually(async () => assert.match(await page.locator(".loading").innerText(), /another version/));

@@ -13,6 +13,7 @@ use std::{
 use proptest::prelude::{Just, ProptestConfig, Strategy, any, prop_oneof, proptest};
 
 use super::{Effect, Equality, Graph, Handle, NodeId, ReadError, Ref};
+use crate::testing::test;
 
 type Outcome = Result<i64, ReadError<String>>;
 

@@ -19,14 +19,10 @@ mod databases;
 mod delete;
 mod driver;
 mod posts;
-#[cfg(test)]
-pub(crate) mod rows;
 mod schema_set;
 mod serve;
 #[cfg(test)]
-mod sync_tests;
-#[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub(crate) use config::{BackendConfig, LeaderConfig};
 #[cfg(test)]

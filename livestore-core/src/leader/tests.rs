@@ -1,5 +1,10 @@
 //! The driver between a session machine and two databases in memory, with storage that fails at chosen places.
 
+pub(crate) mod rows;
+// With files and an executor of its own.
+#[cfg(not(target_family = "wasm"))]
+mod sync;
+
 use std::time::Duration;
 
 use livestore_core::Schema;
@@ -8,11 +13,9 @@ use livestore_sync::{
     Recipients, Session, SessionConfig, SessionId, TabId,
 };
 
-use super::{
-    boot::fold,
-    driver::Driver,
-    rows::{CLIENT, Rows, leader_of},
-};
+use super::{boot::fold, driver::Driver};
+use rows::{CLIENT, Rows, leader_of};
+
 use crate::{
     sqlite::{ContentHash, Db},
     state::State,

@@ -8,7 +8,7 @@ use super::{
     Observer,
     tests::{Todo, World},
 };
-use crate::{IntoQuery, Predicate, Query, raw};
+use crate::{IntoQuery, Predicate, Query, raw, testing::test};
 
 const OWNERS: [Option<&str>; 4] = [None, Some("ann"), Some("bob"), Some("")];
 

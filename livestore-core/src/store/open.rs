@@ -348,8 +348,13 @@ impl Shared {
 
     /// The leader of this session died, and another one is started. One that never comes to serve is told.
     fn leader_died(&self, reason: &LeaderFailure) {
+        let most = match reason {
+            LeaderFailure::Panicked(_) => PANICS,
+            LeaderFailure::Crashed(_) => DEATHS,
+            // It never lived; `hear_unable` is told.
+            LeaderFailure::NotLoaded(_) | LeaderFailure::Blocked(_) => return,
+        };
         let deaths = self.starter.deaths.fetch_add(1, Ordering::Relaxed) + 1;
-        let most = if matches!(reason, LeaderFailure::Panicked(_)) { PANICS } else { DEATHS };
         if deaths < most {
             return;
         }

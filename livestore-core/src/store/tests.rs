@@ -10,7 +10,7 @@ use super::{effects::Effects, engine::Engine, receipt::Stage};
 use crate::{
     leader::{
         Driver,
-        rows::{CLIENT, Row, RowEvent, Rows, leader_of},
+        tests::rows::{CLIENT, Row, RowEvent, Rows, leader_of},
     },
     schema::EncodedCommit,
     sqlite::Db,

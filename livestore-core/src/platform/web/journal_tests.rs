@@ -13,7 +13,7 @@ use wasm_bindgen_test::wasm_bindgen_test;
 use super::{
     identity::local_storage,
     journal::{CHUNK, chunk_key, read_chunks, records},
-    tests::{fresh, fresh_place, hears, is_silent, ms, next},
+    tests::{fresh, fresh_place, ms},
 };
 use crate::{
     platform::{

@@ -16,7 +16,8 @@
 //! Locks: `livestore-tab-STORE-TAB` and `livestore-session-STORE-SESSION` while a session lives,
 //! `livestore-client-STORE` while a client is minted, `livestore-worker-RANDOM` while a worker lives; the leader names its
 //! own. `localStorage`: `livestore-client-STORE`, `livestore-journal-STORE.SESSION`; `sessionStorage`:
-//! `livestore-tab-STORE`. OPFS: the directory `livestore-STORE`.
+//! `livestore-tab-STORE`. OPFS: the directories `livestore-STORE` and
+//! `livestore-client-STORE`, which holds the client's id.
 //!
 //! What was tried in Chromium 156: `tests.rs`, and the end-to-end tests for what takes several tabs, a reload or a
 //! killed tab.

@@ -6,6 +6,7 @@ use super::choices::Choices;
 use crate::{
     Value,
     sqlite::{Db, SqliteError},
+    testing::test,
 };
 
 const STRUCTURE: &str = "

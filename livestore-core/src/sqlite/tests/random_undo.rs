@@ -6,7 +6,10 @@ use super::{
     basics::{TABLES, db},
     choices::Choices,
 };
-use crate::sqlite::{Db, SqliteError};
+use crate::{
+    sqlite::{Db, SqliteError},
+    testing::test,
+};
 
 fn statement(choices: &mut Choices<'_>) -> String {
     let name = |choices: &mut Choices<'_>| choices.of(&["'a'", "'b'", "'c'", "'d'", "'e'"]);

@@ -3,8 +3,10 @@
 use livestore_core::{Event, Materialize, MaterializeError, Schema, Table, Writes};
 use livestore_sync::{ClientId, SessionId};
 
-use super::{Driver, LeaderConfig};
-use crate::platform::{Storage, StorageRefused};
+use crate::{
+    leader::{Driver, LeaderConfig},
+    platform::{Storage, StorageRefused},
+};
 
 #[derive(Table, Clone, PartialEq, Debug)]
 #[table(name = "rows")]

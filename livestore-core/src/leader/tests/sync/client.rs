@@ -10,16 +10,16 @@ use livestore_sync::{
 };
 use tempfile::TempDir;
 
-use super::super::{
-    BackendConfig, LeaderConfig,
-    boot::fold,
-    courier::{Courier, Dial},
-    driver::Driver,
-    posts::Posts,
-    rows::Rows,
-};
 use crate::{
     backend::{Backend, MemoryBackend},
+    leader::{
+        BackendConfig, LeaderConfig,
+        boot::fold,
+        courier::{Courier, Dial},
+        driver::Driver,
+        posts::Posts,
+        tests::rows::Rows,
+    },
     platform::{Storage, StoragePlace},
     sqlite::{ContentHash, Db},
     state::State,

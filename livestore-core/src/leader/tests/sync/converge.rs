@@ -3,7 +3,7 @@
 use livestore_sync::{ConnectionStatus, OnBackendChanged, Outcome};
 
 use super::{
-    super::tests::{TRAP, UNTRAP},
+    super::{TRAP, UNTRAP},
     Client, Site, settle, wait,
 };
 use crate::{link::BackendWish, testing::test};
