@@ -51,7 +51,8 @@ for (const [how, names] of [
 ]) {
   test(`a log that is damaged (${how}) is an error that names it, and not a byte is changed`, withProfile(async (browser) => {
     const { todo } = await written(browser, how);
-    browser.expectConsole(/the leader can't serve/);
+    // The second is Dioxus's own word for it.
+    browser.expectConsole(/the leader can't serve/, /Error while rendering component .*can't be opened/s);
     await spoil(todo.page, "eventlog.db", how);
     const before = await files(todo.page);
     for (let attempt = 1; attempt <= 2; attempt += 1) {
