@@ -1,10 +1,11 @@
 //! Our server in this process, on one port: stopped and started, wiped, and brought back to an older copy.
 
 use std::{
-    fs,
+    fs, io,
     net::{SocketAddr, TcpListener},
     path::{Path, PathBuf},
     thread,
+    time::Duration,
 };
 
 use livestore_server::{Config, PushAttempt, Server, SqliteLog, Verdict};
@@ -48,16 +49,22 @@ impl Backend {
 
     /// A copy of what a server that is offline has.
     pub(crate) fn copy(&self) -> TempDir {
-        let copy = tempfile::tempdir().unwrap();
-        copy_files(self.directory.path(), copy.path());
-        copy
+        // The log's writer may close its database a moment later, and takes the WAL away then: begin again.
+        for _ in 0..100 {
+            let copy = tempfile::tempdir().unwrap();
+            if copy_files(self.directory.path(), copy.path()).is_ok() {
+                return copy;
+            }
+            thread::sleep(Duration::from_millis(10));
+        }
+        panic!("the server's files don't come to rest");
     }
 
     /// Takes the place of what a server that is offline has; `None` is nothing.
     pub(crate) fn restore(&mut self, copy: Option<&TempDir>) {
         self.directory = tempfile::tempdir().unwrap();
         if let Some(copy) = copy {
-            copy_files(copy.path(), self.directory.path());
+            copy_files(copy.path(), self.directory.path()).unwrap();
         }
     }
 }
@@ -68,11 +75,12 @@ impl Drop for Backend {
     }
 }
 
-fn copy_files(from: &Path, to: &Path) {
-    for entry in fs::read_dir(from).unwrap() {
-        let file: PathBuf = entry.unwrap().path();
-        fs::copy(&file, to.join(file.file_name().unwrap())).unwrap();
+fn copy_files(from: &Path, to: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(from)? {
+        let file: PathBuf = entry?.path();
+        fs::copy(&file, to.join(file.file_name().unwrap()))?;
     }
+    Ok(())
 }
 
 fn serve(
