@@ -23,7 +23,11 @@ pub(crate) struct Workspace {
 impl Workspace {
     /// Reads the workspace that xtask itself belongs to, whatever the current directory is.
     pub(crate) fn load() -> Result<Self> {
-        let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).join("../Cargo.toml");
+        // Cargo says it anew at each run. What `env!` put into a program at its build is another checkout's folder
+        // where two of them share a target directory, as CI's do.
+        let package = std::env::var_os("CARGO_MANIFEST_DIR")
+            .context("xtask is run by cargo: `cargo xtask …`")?;
+        let manifest = Path::new(&package).join("../Cargo.toml");
         let metadata =
             MetadataCommand::new().manifest_path(&manifest).exec().with_context(|| {
                 format!("could not read {} with `cargo metadata`", manifest.display())

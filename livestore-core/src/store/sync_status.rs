@@ -151,11 +151,11 @@ impl Shared {
     /// Waits until everything that the backend has is here, at most this long.
     pub(super) async fn catch_up(self: &Arc<Self>, at_most: Duration, on_boot: Option<&OnBoot>) {
         let is_here = |status: &Status| {
-            let here = status.network == NetworkStatus::Online && status.sync.behind == 0;
-            if let Some(on_boot) = on_boot.filter(|_| !here) {
+            // Told at least once, however fast it goes.
+            if let Some(on_boot) = on_boot {
                 on_boot(BootStatus::CatchingUp { behind: status.sync.behind });
             }
-            here
+            status.network == NetworkStatus::Online && status.sync.behind == 0
         };
         let caught_up = pin!(self.until(is_here));
         if let Either::Right(_) = select(caught_up, pin!(sleep(at_most))).await {
