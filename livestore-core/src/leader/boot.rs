@@ -7,10 +7,7 @@
 use livestore_sync::{Commit, Head, Lane, PerLane};
 use rusqlite::config::DbConfig;
 
-use super::{
-    LeaderConfig,
-    collect::{collect, is_state_file, state_file},
-};
+use super::{LeaderConfig, collect::collect, files::Files};
 use crate::{
     eventlog::{EventLog, LogError},
     link::OpenFailure,
@@ -21,31 +18,51 @@ use crate::{
     store::BootWarning,
 };
 
-/// The log's file.
-pub(super) const LOG: &str = "eventlog.db";
 /// Bytes of arguments folded in one transaction.
 const CHUNK: usize = 1 << 20;
 
 /// Both databases, in agreement.
 pub(super) struct Booted {
+    pub(super) files: Files,
     pub(super) log: EventLog,
     pub(super) state: State,
     pub(super) warnings: Vec<BootWarning>,
 }
 
-/// Opens both; `progress` hears how far folding has come: events done, events in all.
+/// Opens both; `progress` hears how far folding has come: events done, events in all. A damaged log is set aside if the
+/// app has asked for that.
 pub(super) fn boot(
     config: &LeaderConfig,
     schema: &'static SchemaDef,
     storage: &Storage,
     progress: impl Fn(u64, u64),
 ) -> Result<Booted, OpenFailure> {
-    let file = storage.label(LOG);
-    let mut log = open_log(storage, &file).map_err(log_failure)?;
+    let files = Files::in_use(&storage.databases().map_err(storage_failure)?);
+    let mut booted = match boot_files(config, schema, storage, files, &progress) {
+        Err(OpenFailure::LogDamaged(reason)) if config.sets_damaged_log_aside() => {
+            tracing::warn!(store = %config.store, reason, "the log is set aside");
+            boot_files(config, schema, storage, files.next(), &progress)?
+        }
+        booted => booted?,
+    };
+    let names = storage.databases().map_err(storage_failure)?;
+    let set_aside = booted.files.set_aside(&names);
+    let warnings = set_aside.map(|log| BootWarning::LogSetAside { file: storage.label(log) });
+    booted.warnings.extend(warnings);
+    Ok(booted)
+}
+
+fn boot_files(
+    config: &LeaderConfig,
+    schema: &'static SchemaDef,
+    storage: &Storage,
+    files: Files,
+    progress: impl Fn(u64, u64),
+) -> Result<Booted, OpenFailure> {
+    let mut log = open_log(storage, files).map_err(log_failure)?;
 
     let mut warnings = Vec::new();
-    let name = state_file(config.schema);
-    let (mut state, problem) = open_state(storage, &name, schema, &log)?;
+    let (mut state, problem) = open_state(storage, files, schema, &log)?;
     if let Some(reason) = problem {
         tracing::warn!(store = %config.store, %reason, "rebuilding the state from the log");
         warnings.push(BootWarning::StateRebuilt { reason });
@@ -63,30 +80,32 @@ pub(super) fn boot(
         warnings.push(BootWarning::StateRebuilt { reason });
         drop(state);
         let heads = log.heads();
-        state = rebuild(storage, schema, &log, keeps_undo, heads, progress)?;
+        state = rebuild(storage, files, schema, &log, keeps_undo, heads, progress)?;
     }
     state.trim_undo(Lane::Synced, log.confirmed()).map_err(storage_failure)?;
-    collect(storage, &mut log, config.schema);
+    collect(storage, files, &mut log, config.schema);
     let names = state.skipped().map_err(storage_failure)?;
     if !names.is_empty() {
         warnings.push(BootWarning::UnknownEvents { names });
     }
-    Ok(Booted { log, state, warnings })
+    Ok(Booted { files, log, state, warnings })
 }
 
-fn open_log(storage: &Storage, file: &str) -> Result<EventLog, LogError> {
-    if storage.is_cut_short(LOG) {
+pub(super) fn open_log(storage: &Storage, files: Files) -> Result<EventLog, LogError> {
+    let name = &files.log();
+    let file = &storage.label(name);
+    if storage.is_cut_short(name) {
         let reason = "the file is cut short".to_owned();
         return Err(LogError::NotALog { file: file.to_owned(), reason });
     }
     // Opened, an empty file would lose its WAL.
-    if storage.is_empty(LOG) {
-        refuse_to_empty_states(storage, file)?;
+    if storage.is_empty(name) {
+        refuse_to_empty_states(storage, files)?;
     }
     let refused = |source| LogError::at_open(file, source);
-    let conn = storage.connect(LOG).map_err(refused)?;
+    let conn = storage.connect(name).map_err(refused)?;
     if !EventLog::check(&conn, file)? {
-        refuse_to_empty_states(storage, file)?;
+        refuse_to_empty_states(storage, files)?;
     }
     EventLog::accept(&conn, file)?;
     storage.configure(&conn, Durability::Log).map_err(refused)?;
@@ -95,11 +114,11 @@ fn open_log(storage: &Storage, file: &str) -> Result<EventLog, LogError> {
 
 /// A log without events, now and ever, is a new one. But where a state has folded some, their log is gone, or was in a WAL that is, and
 /// the state is their last copy.
-fn refuse_to_empty_states(storage: &Storage, file: &str) -> Result<(), LogError> {
+fn refuse_to_empty_states(storage: &Storage, files: Files) -> Result<(), LogError> {
     // A directory that can't be listed can't be opened either, and that is reported.
     let states = storage.databases().unwrap_or_default();
     let folded = |name: &String| {
-        is_state_file(name)
+        files.schema_of(name).is_some()
             && match heads_of_state(storage, name) {
                 Ok(heads) => heads != PerLane::default(),
                 // A damaged one may have held anything; one without our tables was never folded into.
@@ -111,7 +130,7 @@ fn refuse_to_empty_states(storage: &Storage, file: &str) -> Result<(), LogError>
         "nothing is in it, though `{}` was folded from it: put the log back, or delete the state to begin anew",
         storage.label(&state)
     );
-    Err(LogError::NotALog { file: file.to_owned(), reason })
+    Err(LogError::NotALog { file: storage.label(&files.log()), reason })
 }
 
 /// How far a state goes, without writing to it.
@@ -124,10 +143,11 @@ fn heads_of_state(storage: &Storage, name: &str) -> Result<PerLane<Head>, Sqlite
 /// Opens the state; a bad one is replaced by an empty one, with what was wrong.
 fn open_state(
     storage: &Storage,
-    name: &str,
+    files: Files,
     schema: &'static SchemaDef,
     log: &EventLog,
 ) -> Result<(State, Option<String>), OpenFailure> {
+    let name = &files.state(schema.hash());
     let opened = match storage.is_cut_short(name) {
         true => Err(SqliteError::Corrupt("the file is cut short".to_owned())),
         false => connect_state(storage, name),
@@ -161,13 +181,14 @@ fn storage_failure(error: impl std::fmt::Display) -> OpenFailure {
 /// Folds the log up to `to` into a new state in the place of one that is no good; nobody has that one open any more.
 pub(super) fn rebuild(
     storage: &Storage,
+    files: Files,
     schema: &'static SchemaDef,
     log: &EventLog,
     keeps_undo: bool,
     to: PerLane<Head>,
     progress: impl Fn(u64, u64),
 ) -> Result<State, OpenFailure> {
-    let name = state_file(schema.hash());
+    let name = files.state(schema.hash());
     storage.delete_database(&name).map_err(storage_failure)?;
     let db = connect_state(storage, &name).map_err(storage_failure)?;
     let mut state = State::create(db, schema).map_err(storage_failure)?;
@@ -305,5 +326,8 @@ fn advance(
 
 #[allow(clippy::needless_pass_by_value, reason = "it is what `map_err` takes")]
 pub(super) fn log_failure(error: LogError) -> OpenFailure {
-    OpenFailure::Log(error.to_string())
+    match error.is_damage() && !matches!(error, LogError::NewerFormat { .. }) {
+        true => OpenFailure::LogDamaged(error.to_string()),
+        false => OpenFailure::Log(error.to_string()),
+    }
 }

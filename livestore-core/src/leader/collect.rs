@@ -9,6 +9,7 @@ use std::time::Duration;
 use livestore_sync::TabId;
 use web_time::SystemTime;
 
+use super::files::Files;
 use crate::{
     eventlog::{EventLog, LogError},
     platform::{Storage, StorageRefused},
@@ -20,21 +21,6 @@ const DAY: Duration = Duration::from_hours(24);
 /// How often a session that stays is noted again.
 pub(super) const NOTED_EVERY: Duration = Duration::from_hours(12);
 
-/// The name of a schema's state file.
-pub(super) fn state_file(schema: u64) -> String {
-    format!("state-{schema:016x}.db")
-}
-
-/// Whether a state would be in this file.
-pub(super) fn is_state_file(file: &str) -> bool {
-    schema_of(file).is_some()
-}
-
-fn schema_of(file: &str) -> Option<u64> {
-    let digits = file.strip_prefix("state-")?.strip_suffix(".db")?;
-    u64::from_str_radix(digits, 16).ok().filter(|schema| state_file(*schema) == file)
-}
-
 #[derive(Debug, thiserror::Error)]
 enum NotCollected {
     #[error(transparent)]
@@ -45,9 +31,9 @@ enum NotCollected {
 
 /// Notes that the state of `schema` is in use, deletes those of other schemas that have been unused for too long, and
 /// the documents of tabs that have been gone for too long.
-pub(super) fn collect(storage: &Storage, log: &mut EventLog, schema: u64) {
+pub(super) fn collect(storage: &Storage, files: Files, log: &mut EventLog, schema: u64) {
     let now = wall_clock();
-    if let Err(error) = try_collect(storage, log, schema, now) {
+    if let Err(error) = try_collect(storage, files, log, schema, now) {
         tracing::warn!(%error, "old states could not be collected");
     }
     let date = i64::try_from(now.as_secs() / DAY.as_secs()).unwrap_or(i64::MAX);
@@ -66,6 +52,7 @@ pub(super) fn note_session(log: &EventLog, tab: TabId, schema: u64) {
 
 fn try_collect(
     storage: &Storage,
+    files: Files,
     log: &EventLog,
     schema: u64,
     now: Duration,
@@ -73,7 +60,7 @@ fn try_collect(
     let now_ms = u64::try_from(now.as_millis()).unwrap_or(u64::MAX);
     log.note_state(schema, now_ms)?;
     for file in storage.databases()? {
-        let Some(other) = schema_of(&file).filter(|other| *other != schema) else { continue };
+        let Some(other) = files.schema_of(&file).filter(|other| *other != schema) else { continue };
         match log.state_opened(other)? {
             // A clock that was set back makes it younger, never older.
             Some(opened) if now.saturating_sub(Duration::from_millis(opened)) > KEPT => {
@@ -90,26 +77,4 @@ fn try_collect(
 
 pub(super) fn wall_clock() -> Duration {
     SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{schema_of, state_file};
-
-    #[test]
-    fn only_our_own_names_are_state_files() {
-        for schema in [0, 1, 0xabc, u64::MAX] {
-            assert_eq!(schema_of(&state_file(schema)), Some(schema));
-        }
-        for other in [
-            "eventlog.db",
-            "state-.db",
-            "state-1.db",
-            "state-00000000000000zz.db",
-            "state-000000000000ABCD.db",
-            "x",
-        ] {
-            assert_eq!(schema_of(other), None, "{other}");
-        }
-    }
 }

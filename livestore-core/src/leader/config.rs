@@ -37,6 +37,8 @@ pub(crate) struct BackendConfig {
     pub(crate) paused: bool,
     /// Whether the app says who this is; else nobody is asked.
     pub(crate) asks_payload: bool,
+    /// Whether a damaged log is set aside, and all of it pulled again.
+    pub(crate) sets_damaged_log_aside: bool,
 }
 
 impl LeaderConfig {
@@ -51,6 +53,11 @@ impl LeaderConfig {
     /// The lock that makes it the only leader of its files.
     pub(crate) fn lock(place: &StoragePlace) -> String {
         format!("livestore-leader-{}", Self::scope(place))
+    }
+
+    /// Whether a damaged log is set aside; where no backend has the events it is their only copy, and never is.
+    pub(super) fn sets_damaged_log_aside(&self) -> bool {
+        self.backend.as_ref().is_some_and(|backend| backend.sets_damaged_log_aside)
     }
 
     /// Natively one process may have stores of one id in several directories.

@@ -6,7 +6,10 @@ use livestore_sync::{
     Commit, Document, Head, Lane, LeaderMerge, LeaderStorage, PerLane, Refused, SessionId,
 };
 
-use super::boot::{NotFolded, catch_up, rebuild};
+use super::{
+    boot::{NotFolded, catch_up, rebuild},
+    files::Files,
+};
 use crate::{
     eventlog::{Append, EventLog, LogError, Merged},
     link::OpenFailure,
@@ -20,6 +23,7 @@ use crate::{
 #[derive(Debug)]
 pub(super) struct Databases {
     pub(super) storage: Storage,
+    pub(super) files: Files,
     pub(super) schema: &'static SchemaDef,
     pub(super) log: EventLog,
     pub(super) state: State,
@@ -156,7 +160,7 @@ impl Databases {
     /// Folds the log up to `to` into a new state in the place of this one. If that fails, a state in memory takes its
     /// place, into which the log is folded before anything is written, and the next opening folds a new one.
     pub(super) fn rebuild(&mut self, to: PerLane<Head>) -> Result<(), OpenFailure> {
-        let Self { storage, schema, log, state } = self;
+        let Self { storage, files, schema, log, state } = self;
         let refused = |error: SqliteError| OpenFailure::Storage(error.to_string());
         let db = Db::open_in_memory().map_err(refused)?;
         let mut in_memory = State::create(db, schema).map_err(refused)?;
@@ -164,7 +168,7 @@ impl Databases {
         in_memory.keep_undo(keeps_undo);
         // The old one is closed before its file is deleted.
         drop(std::mem::replace(state, in_memory));
-        *state = rebuild(storage, schema, log, keeps_undo, to, |_, _| {})?;
+        *state = rebuild(storage, *files, schema, log, keeps_undo, to, |_, _| {})?;
         Ok(())
     }
 }

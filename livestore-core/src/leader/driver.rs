@@ -9,7 +9,7 @@ use livestore_sync::{
 
 use super::{
     LeaderConfig,
-    boot::{Booted, boot, log_failure},
+    boot::{Booted, boot, log_failure, open_log},
     collect::{note_session, wall_clock},
     databases::{Databases, NotRead, NotWritten},
 };
@@ -35,7 +35,10 @@ pub(crate) struct Driver {
     mended: bool,
     /// What is wrong with the log, once that has shown.
     damage: Option<String>,
-    deleted: bool,
+    /// Whether a damaged log is set aside.
+    sets_aside: bool,
+    /// It serves no more: the store was deleted, or its log set aside.
+    ended: bool,
 }
 
 impl Driver {
@@ -46,7 +49,7 @@ impl Driver {
         storage: &Storage,
         progress: impl Fn(u64, u64),
     ) -> Result<Self, OpenFailure> {
-        let Booted { log, state, warnings } = boot(config, schema, storage, progress)?;
+        let Booted { files, log, state, warnings } = boot(config, schema, storage, progress)?;
         let mut machine =
             Leader::new(MachineConfig::new(config.client, config.schema, log.fence(), log.heads()));
         if let Some(backend) = &config.backend {
@@ -55,9 +58,10 @@ impl Driver {
             machine.pause_backend(backend.paused);
         }
         let mode = StorageMode::of(&storage.mode());
-        let databases = Databases { storage: storage.clone(), schema, log, state };
-        let (mended, damage, deleted) = (false, None, false);
-        Ok(Self { machine, databases, mode, warnings, mended, damage, deleted })
+        let databases = Databases { storage: storage.clone(), files, schema, log, state };
+        let sets_aside = config.sets_damaged_log_aside();
+        let (mended, damage, ended) = (false, None, false);
+        Ok(Self { machine, databases, mode, warnings, mended, damage, sets_aside, ended })
     }
 
     /// How the opening went, for sessions.
@@ -98,6 +102,18 @@ impl Driver {
         tracing::error!(reason, "the log is damaged; the leader stops");
         self.machine.stop(reason.into());
         self.damage.get_or_insert_with(|| reason.to_owned());
+        if self.sets_aside && !self.ended {
+            self.set_log_aside();
+        }
+    }
+
+    /// Makes the next log, which the next leader uses.
+    fn set_log_aside(&mut self) {
+        let Databases { storage, files, .. } = &self.databases;
+        match open_log(storage, files.next()) {
+            Ok(_) => self.ended = true,
+            Err(error) => tracing::error!(%error, "the damaged log could not be set aside"),
+        }
     }
 
     /// Answers a question.
@@ -131,13 +147,13 @@ impl Driver {
         if unconfirmed > 0 && !force {
             return Err(DeleteRefused::Unconfirmed(unconfirmed));
         }
-        self.deleted = true;
+        self.ended = true;
         self.databases.delete().map_err(DeleteRefused::Storage)
     }
 
-    /// Whether it was deleted; nobody is led any more then.
-    pub(super) fn is_deleted(&self) -> bool {
-        self.deleted
+    /// Whether the store was deleted, or its log set aside; nobody is led any more then.
+    pub(super) fn has_ended(&self) -> bool {
+        self.ended
     }
 
     /// Notes that a session is there, so that what it may come back to is not collected.
@@ -206,7 +222,7 @@ impl Driver {
     fn mend(&mut self, reason: &str) {
         match self.databases.rebuild(self.databases.log.heads()) {
             Ok(()) => {}
-            Err(OpenFailure::Log(reason)) => self.stop(&reason),
+            Err(OpenFailure::Log(reason) | OpenFailure::LogDamaged(reason)) => self.stop(&reason),
             Err(error) => tracing::error!(%error, "a damaged state could not be replaced"),
         }
         self.warnings.push(BootWarning::StateRebuilt { reason: reason.to_owned() });

@@ -1,7 +1,8 @@
 //! The leader: the one writer of a client's log and state.
 //!
 //! Runs on a thread of its own (a worker, a std thread) and drives the sync crate's leader machine. In reading order:
-//! `serve` is its life, `boot` brings the state to the log's head (`collect` deletes those of schemas that nobody uses),
+//! `serve` is its life, `boot` brings the state to the log's head (`files` names both, `collect` deletes the states of schemas
+//! that nobody uses),
 //! `driver` writes groups and merges into both `databases`, `courier` carries between the machine and a backend, `posts`
 //! are the channels to sessions.
 //!
@@ -18,6 +19,7 @@ mod courier;
 mod databases;
 mod delete;
 mod driver;
+mod files;
 mod posts;
 mod schema_set;
 mod serve;

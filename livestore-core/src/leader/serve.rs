@@ -97,6 +97,7 @@ async fn lead<S: SchemaSet>(config: &LeaderConfig) -> Result<Serving, OpenFailur
         driver,
         courier,
         posts,
+        starter: config.starter,
         inbox,
         sessions: BTreeMap::new(),
         note_due: now() + NOTED_EVERY,
@@ -123,6 +124,8 @@ struct Serving {
     /// None without a backend.
     courier: Option<Courier>,
     posts: Rc<Posts>,
+    /// Whose leader this is.
+    starter: SessionId,
     inbox: mpsc::UnboundedReceiver<Vec<u8>>,
     /// Sessions that were told how this leader was opened, and their schemas.
     sessions: BTreeMap<SessionId, u64>,
@@ -156,8 +159,8 @@ impl Serving {
                 Next::Stop => break,
             }
             self.work();
-            if self.driver.is_deleted() {
-                return;
+            if self.driver.has_ended() {
+                return self.hand_over();
             }
             self.note_sessions();
         }
@@ -170,6 +173,15 @@ impl Serving {
             self.take(&frame);
             // Nobody is left to send again what finds the queue full.
             self.write_waiting();
+        }
+    }
+
+    /// Lets the session that started it start the next one, if its log was set aside.
+    fn hand_over(&self) {
+        if let Some(reason) = self.driver.damage() {
+            let failure = OpenFailure::LogDamaged(reason.to_owned());
+            let report = ForSession::Report(LeaderReport::Failed(failure));
+            self.posts.to_sessions(&[self.starter], &report);
         }
     }
 

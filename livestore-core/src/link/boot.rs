@@ -47,9 +47,13 @@ pub enum OpenFailure {
     /// memory instead.
     #[error("{0}")]
     Unavailable(String),
-    /// The eventlog can't be used; it was left untouched.
+    /// The eventlog can't be used, such as one that a newer version of the app has written; it was left untouched.
     #[error("{0}")]
     Log(String),
+    /// The eventlog is damaged; it was left untouched. A store with a backend can set it aside and begin anew:
+    /// [`SyncOptions::set_damaged_log_aside`](crate::SyncOptions::set_damaged_log_aside).
+    #[error("{0}")]
+    LogDamaged(String),
     /// The leader dies whenever it is started, such as by a panic in a materializer that folds the log.
     #[error("the leader can't start: {0}")]
     Died(String),

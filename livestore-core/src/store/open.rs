@@ -340,7 +340,7 @@ impl Shared {
             LeaderReport::Damaged(reason) => {
                 if let Some(opening) = locked(&self.opening).take() {
                     // Whoever opens may have stopped waiting.
-                    let _ = opening.done.send(Err(OpenFailure::Log(reason)));
+                    let _ = opening.done.send(Err(OpenFailure::LogDamaged(reason)));
                 }
             }
         }

@@ -64,6 +64,13 @@ pub enum BootWarning {
         /// Their names.
         names: Vec<String>,
     },
+    /// A damaged log was set aside, now or at an earlier opening: what it has and the backend has not is in this file
+    /// only. Told at every opening until the file is gone. See
+    /// [`SyncOptions::set_damaged_log_aside`](super::SyncOptions::set_damaged_log_aside).
+    LogSetAside {
+        /// The log, whose state files lie beside it.
+        file: String,
+    },
     /// Nothing is persisted although the app asked for it.
     NotPersisted {
         /// Why: private mode, no OPFS, a full quota.
@@ -88,6 +95,12 @@ impl fmt::Display for BootWarning {
                     f,
                     "events unknown to this version of the app were kept but not applied: {}",
                     names.join(", ")
+                )
+            }
+            Self::LogSetAside { file } => {
+                write!(
+                    f,
+                    "a damaged eventlog was set aside, `{file}`: what no backend has of it is there only"
                 )
             }
             Self::NotPersisted { reason } => write!(f, "nothing is persisted: {reason}"),

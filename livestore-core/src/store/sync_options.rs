@@ -32,6 +32,7 @@ pub struct SyncOptions {
     transport: Transport,
     on_backend_changed: OnBackendChanged,
     paused: bool,
+    sets_damaged_log_aside: bool,
     pub(super) payload: Option<Payload>,
     pub(super) initial_sync: Option<Duration>,
 }
@@ -59,6 +60,7 @@ impl SyncOptions {
             transport,
             on_backend_changed: OnBackendChanged::default(),
             paused: false,
+            sets_damaged_log_aside: false,
             payload: None,
             initial_sync: None,
         }
@@ -98,6 +100,18 @@ impl SyncOptions {
         self
     }
 
+    /// Sets a damaged log aside and pulls everything from the backend again, instead of failing with
+    /// [`OpenFailure::LogDamaged`](crate::OpenFailure::LogDamaged). The damaged file stays where it is, under its name,
+    /// with the states that were folded from it, and [`BootWarning::LogSetAside`](super::BootWarning::LogSetAside) names
+    /// it: what the backend never got (events not confirmed, client-only events, documents) is in it only.
+    ///
+    /// An app may ask its user before: open without it, and if that fails so, with it.
+    #[must_use]
+    pub fn set_damaged_log_aside(mut self) -> Self {
+        self.sets_damaged_log_aside = true;
+        self
+    }
+
     /// Lets opening wait until everything that the backend has is here, at most this long. If that was too short (or
     /// there is no network) the store opens with what is here, and
     /// [`BootWarning::NotCaughtUp`](super::BootWarning::NotCaughtUp) says so. Otherwise opening does not wait.
@@ -126,6 +140,7 @@ impl SyncOptions {
             on_changed: self.on_backend_changed,
             paused: self.paused,
             asks_payload: self.payload.is_some(),
+            sets_damaged_log_aside: self.sets_damaged_log_aside,
         })
     }
 }

@@ -25,8 +25,9 @@ fn check_log_refused(why: &str, damage: impl Fn(&Path)) {
         let refused = try_in_directory(directory.path()).expect_err(why);
         let path = log(directory.path()).display().to_string();
         assert!(
-            matches!(&refused, OpenError::Leader { failure: OpenFailure::Log(reason), .. }
-                if reason.contains(&path) && reason.contains(why)),
+            matches!(&refused, OpenError::Leader {
+                failure: OpenFailure::LogDamaged(reason) | OpenFailure::Log(reason), ..
+            } if reason.contains(&path) && reason.contains(why)),
             "{why}, attempt {attempt}: {refused}"
         );
         released(directory.path());
@@ -184,7 +185,7 @@ fn damage_that_is_met_while_the_leader_serves_is_told_to_who_opens_and_to_who_is
             _ => try_in_directory(directory.path()).map(drop),
         };
         assert!(
-            matches!(&refused, Err(OpenError::Leader { failure: OpenFailure::Log(reason), .. }) if names(reason)),
+            matches!(&refused, Err(OpenError::Leader { failure: OpenFailure::LogDamaged(reason), .. }) if names(reason)),
             "attempt {attempt}: {refused:?}"
         );
     }

@@ -23,7 +23,10 @@ fn check_storage_refused(block: impl Fn(&Path) -> std::path::PathBuf) {
     let refused = try_in_directory(directory.path()).expect_err("the storage refuses");
     let OpenError::Leader { failure, .. } = &refused else { panic!("{refused:?}") };
     assert!(
-        matches!(failure, OpenFailure::Storage(_) | OpenFailure::Log(_)),
+        matches!(
+            failure,
+            OpenFailure::Storage(_) | OpenFailure::Log(_) | OpenFailure::LogDamaged(_)
+        ),
         "no fall-back to memory: {refused:?}"
     );
     let text = refused.to_string();

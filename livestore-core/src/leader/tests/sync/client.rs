@@ -86,6 +86,7 @@ impl Client {
                 on_changed,
                 paused: false,
                 asks_payload: false,
+                sets_damaged_log_aside: false,
             }),
         };
         let session = SessionConfig::new(ClientId(number), id, schema.hash());
