@@ -141,9 +141,7 @@ impl Listing {
                     self.asked = Some(Asked { number: 0, at: Duration::ZERO });
                     return None;
                 }
-                let mut found = std::mem::take(&mut self.found);
-                found.sort_by_key(|quarantined| (quarantined.at_ms, quarantined.commit.id()));
-                Some(found.into_iter().map(Rejection::of).collect())
+                Some(oldest_first(std::mem::take(&mut self.found)))
             }
             Ok(_) => None,
             Err(reason) => {
@@ -152,6 +150,11 @@ impl Listing {
             }
         }
     }
+}
+
+fn oldest_first(mut quarantined: Vec<QuarantinedCommit>) -> Vec<Rejection> {
+    quarantined.sort_by_key(|quarantined| (quarantined.at_ms, quarantined.commit.id()));
+    quarantined.into_iter().map(Rejection::of).collect()
 }
 
 impl AnyStore {
@@ -173,6 +176,26 @@ impl AnyStore {
     /// ```
     pub fn rejections(&self) -> Arc<[Rejection]> {
         self.0.status().rejections
+    }
+
+    /// The same list, asked of the leader now: for a process that opens a store, looks, and closes it, when
+    /// [`rejections`](Self::rejections) may still be on its way.
+    ///
+    /// # Errors
+    /// [`NotAnswered`].
+    pub async fn rejections_now(&self) -> Result<Vec<Rejection>, NotAnswered> {
+        let mut found: Vec<QuarantinedCommit> = Vec::new();
+        loop {
+            let after = found.last().map(|last| last.commit.id());
+            let Said::Quarantine(page) = self.0.ask(Ask::Quarantine { after }).await? else {
+                return Err(NotAnswered::NoLeader);
+            };
+            let more = page.more && !page.commits.is_empty();
+            found.extend(page.commits);
+            if !more {
+                return Ok(oldest_first(found));
+            }
+        }
     }
 
     /// Commits the events of a rejected commit again, as a new commit with new ids, and takes the old one out of the

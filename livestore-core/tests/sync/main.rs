@@ -127,11 +127,13 @@ fn a_commit_that_the_backend_refuses_is_taken_back_and_can_be_tried_again() {
     let rejection = store.rejections()[0].clone();
     assert!(rejection.reason.contains("not here"), "{rejection:?}");
     assert_eq!(rejection.events[0].name, "v1.NoteAdded");
+    assert_eq!(block_on(store.rejections_now()), Ok(vec![rejection.clone()]), "asked, too");
     *backend.refuses.text.lock().unwrap() = None;
     let again = block_on(store.retry(&rejection)).expect("it applies");
     assert_eq!(block_on(again.confirmed()), Ok(()));
     assert_eq!(ids(&store), [1, 2, 3]);
     assert!(store.rejections().is_empty());
+    assert_eq!(block_on(store.rejections_now()), Ok(vec![]));
 }
 
 #[test]
