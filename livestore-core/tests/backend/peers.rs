@@ -1,4 +1,4 @@
-//! LiveStore's own JavaScript clients at our server, beside a client of ours: live, offline, in conflict.
+//! LiveStore's own JavaScript clients beside a store of ours, at our server and at theirs: live, offline, in conflict.
 
 use std::{
     io::{BufRead, BufReader, Write},
@@ -10,8 +10,9 @@ use std::{
 };
 
 use futures_executor::block_on;
-use livestore_core::backend::{
-    Author, BackendError, ConfirmedEvent, Connection, PushBatch, RawArgs,
+use livestore_core::{
+    Event, Materialize, MaterializeError, Schema, Store, StoreOptions, Table, Writes,
+    backend::Connection, websocket,
 };
 
 use crate::{
@@ -81,28 +82,65 @@ impl Drop for Peer {
     }
 }
 
-/// What a client of ours pushes, at whatever head there is.
-fn push(provider: &Provider, id: &str, text: &str) {
-    block_on(async {
-        let connection = provider.backend(STORE).connect().await.unwrap();
-        let mut parent = 0;
-        loop {
-            let args = format!(r#"{{"id":"{id}","text":"{text}"}}"#).as_str().into();
-            let event = ConfirmedEvent {
-                number: parent + 1,
-                parent,
-                name: "v1.Noted".into(),
-                args: RawArgs(Some(args)),
-                author: Author { client: "ours".into(), session: "s".into() },
-            };
-            let batch = PushBatch { events: vec![event], commits: vec![1], backend: None };
-            match connection.push(batch).await {
-                Ok(()) => return,
-                Err(BackendError::ServerAhead { head }) => parent = head,
-                Err(other) => panic!("{other}"),
-            }
+#[derive(Table, Clone, PartialEq, Debug)]
+#[table(name = "notes")]
+struct Note {
+    #[column(primary_key)]
+    id: String,
+    text: String,
+}
+
+#[derive(Event, Clone, Debug)]
+enum NoteEvent {
+    #[event(name = "v1.Noted")]
+    Noted { id: String, text: String },
+}
+
+impl Materialize for NoteEvent {
+    fn materialize(&self, state: &mut Writes<'_>) -> Result<(), MaterializeError> {
+        let Self::Noted { id, text } = self;
+        state.upsert(Note { id: id.clone(), text: text.clone() })
+    }
+}
+
+#[derive(Schema)]
+#[schema(tables(Note), events(NoteEvent))]
+struct Notes;
+
+/// A store of ours, with the same events.
+struct Ours(Store<Notes>);
+
+impl Ours {
+    fn start(url: &str) -> Self {
+        let options = StoreOptions::new(STORE).sync(websocket(url));
+        Self(block_on(Store::open(options)).expect("the store opens"))
+    }
+
+    fn add(&self, id: &str, text: &str) {
+        let noted = NoteEvent::Noted { id: id.to_owned(), text: text.to_owned() };
+        self.0.commit(noted).expect("it applies");
+    }
+
+    fn rows(&self) -> String {
+        let rows = self.0.query(Note::query().order_by(Note::ID.asc())).expect("the query runs");
+        let rows = rows.iter().map(|note| format!("{}:{}", note.id, note.text));
+        rows.collect::<Vec<_>>().join(" ")
+    }
+
+    /// Waits until its rows are these.
+    fn shows(&self, rows: &str) {
+        let start = Instant::now();
+        while self.rows() != rows {
+            let late = start.elapsed() > PATIENCE;
+            assert!(
+                !late,
+                "ours shows `{}`, not `{rows}`: {:?}",
+                self.rows(),
+                self.0.sync_status()
+            );
+            thread::sleep(Duration::from_millis(20));
         }
-    });
+    }
 }
 
 /// The texts that were noted under an id, in the order of the log.
@@ -119,53 +157,73 @@ fn noted(provider: &Provider, id: &str) -> Vec<String> {
         .collect()
 }
 
-#[test]
-fn livestores_clients_and_ours_edit_one_store_through_our_server() {
-    let provider = Provider::ours(Wire::WebSocket);
+/// Two clients of LiveStore's and one of ours edit a store: live, offline, and the same row at once.
+fn check_peers(provider: &Provider) {
     let url = provider.url();
     let (mut one, mut two) = (Peer::start(&url, "one"), Peer::start(&url, "two"));
+    let ours = Ours::start(&url);
     one.shows("");
     two.shows("");
 
-    println!("live");
+    println!("live, from each to each");
     one.add("a", "from-one");
     two.shows("a:from-one");
-    push(&provider, "b", "from-us");
+    ours.shows("a:from-one");
+    ours.add("b", "from-us");
     one.shows("a:from-one b:from-us");
     two.shows("a:from-one b:from-us");
 
-    println!("offline on both sides, and the server has something new");
+    println!("offline on all sides");
     provider.go_offline();
     one.add("c", "offline-one");
     two.add("d", "offline-two");
+    ours.add("e", "offline-us");
     one.shows("a:from-one b:from-us c:offline-one");
     two.shows("a:from-one b:from-us d:offline-two");
+    ours.shows("a:from-one b:from-us e:offline-us");
     provider.go_online();
-    push(&provider, "e", "from-us");
-    let all = "a:from-one b:from-us c:offline-one d:offline-two e:from-us";
+    let all = "a:from-one b:from-us c:offline-one d:offline-two e:offline-us";
     one.shows(all);
     two.shows(all);
+    ours.shows(all);
 
     println!("conflict");
     provider.go_offline();
     one.add("f", "of-one");
     two.add("f", "of-two");
+    ours.add("f", "of-us");
     one.shows(&format!("{all} f:of-one"));
     two.shows(&format!("{all} f:of-two"));
+    ours.shows(&format!("{all} f:of-us"));
     provider.go_online();
     let start = Instant::now();
     let order = loop {
-        let order = noted(&provider, "f");
-        if order.len() == 2 {
+        let order = noted(provider, "f");
+        if order.len() == 3 {
             break order;
         }
         assert!(start.elapsed() < PATIENCE, "the log has {order:?}");
         thread::sleep(Duration::from_millis(200));
     };
-    // The last one in the log wins, wherever it came from.
-    let loser = if order[1] == "of-one" { &two } else { &one };
-    loser.shows(&format!("{all} f:{}", order[1]));
-    for id in ["a", "b", "c", "d", "e"] {
-        assert_eq!(noted(&provider, id).len(), 1, "{id} is in the log once");
+    // The last one in the log wins, wherever it came from; who has committed it shows it all along.
+    let all = format!("{all} f:{}", order[2]);
+    ours.shows(&all);
+    for (peer, own) in [(&one, "of-one"), (&two, "of-two")] {
+        if order[2] != own {
+            peer.shows(&all);
+        }
     }
+    for id in ["a", "b", "c", "d", "e"] {
+        assert_eq!(noted(provider, id).len(), 1, "{id} is in the log once");
+    }
+}
+
+#[test]
+fn livestores_clients_and_ours_edit_one_store_through_our_server() {
+    check_peers(&Provider::ours(Wire::WebSocket));
+}
+
+#[test]
+fn livestores_clients_and_ours_edit_one_store_through_livestores_server() {
+    check_peers(&Provider::livestores(Wire::WebSocket));
 }
