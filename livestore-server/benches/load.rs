@@ -1,29 +1,53 @@
 //! Load on this machine: pushes and fan-out at 1, 100 and 1,000 live sockets, and the memory of an idle socket.
 //!
-//! `cargo bench -p livestore-server --bench load`. Server and clients share the machine.
+//! `cargo bench -p livestore-server --bench load` prints tables, in half a minute. Server and clients are processes of
+//! their own and share the machine, so the rates are of both together; the server's own share is in the column of its
+//! processor time.
 
 #![allow(clippy::print_stdout, reason = "a benchmark speaks through its output")]
 
 #[path = "../tests/support/mod.rs"]
 mod support;
 
-use std::time::{Duration, Instant};
+use std::{
+    fs,
+    time::{Duration, Instant},
+};
 
 use livestore_sync::wire::{Exit, Extensions};
 use support::{Client, Process, event};
 use tokio::sync::mpsc;
 
-const TIME: Duration = Duration::from_secs(5);
+const TIME: Duration = Duration::from_secs(3);
+const SOCKETS: usize = 1_000;
 
 #[tokio::main]
 async fn main() {
-    for sockets in [1, 100, 1_000] {
+    assert_files_suffice();
+    println!(
+        "| live sockets | events a push | events/s pushed | events/s handed out | server's processor time for an event handed out | acknowledged p50 | p99 | seen p50 | p99 |"
+    );
+    println!("|--:|--:|--:|--:|--:|--:|--:|--:|--:|");
+    for sockets in [1, 100, SOCKETS] {
         for batch in [1, 100] {
             fan_out(sockets, batch).await;
         }
     }
+    println!("\n| writers, each of its own store | pushes/s | acknowledged p50 | p99 |");
+    println!("|--:|--:|--:|--:|");
     stores_beside_each_other(64).await;
-    idle(1_000).await;
+    println!("\n| idle sockets with a live pull | memory of the server for each | without them |");
+    println!("|--:|--:|--:|");
+    idle(SOCKETS).await;
+}
+
+/// Each socket is an open file of the server and one of the clients, and so are a few other things.
+fn assert_files_suffice() {
+    let limits = fs::read_to_string("/proc/self/limits").expect("a Linux");
+    let line = limits.lines().find_map(|line| line.strip_prefix("Max open files"));
+    let soft = line.and_then(|line| line.split_whitespace().next()).expect("a limit");
+    let suffices = soft.parse().map_or(soft == "unlimited", |soft: usize| soft >= SOCKETS + 100);
+    assert!(suffices, "a process may open {soft} files: `ulimit -n 4096`, and then again");
 }
 
 /// One writer, `sockets` live readers of the same store.
@@ -47,6 +71,7 @@ async fn fan_out(sockets: usize, batch: u64) {
     }
     drop(seen);
     let mut writer = connect(&server, "s").await;
+    let busy = processor_time(&server);
     let (mut pushed, mut acknowledged, mut arrived) = (Vec::new(), Vec::new(), Vec::new());
     let mut head = 0;
     let began = Instant::now();
@@ -69,11 +94,13 @@ async fn fan_out(sockets: usize, batch: u64) {
         }
     }
     let time = began.elapsed().as_secs_f64();
+    let busy = (processor_time(&server) - busy).as_secs_f64() * 1e6;
+    let handed_out = head as f64 * sockets as f64;
     println!(
-        "{sockets:>5} live sockets, pushes of {batch:>3}: {:>7.0} events/s pushed, {:>8.0} events/s handed out; \
-         acknowledged {}; seen {}",
+        "| {sockets} | {batch} | {:.0} | {:.0} | {:.2} µs | {} | {} |",
         head as f64 / time,
-        head as f64 * sockets as f64 / time,
+        handed_out / time,
+        busy / handed_out,
         percentiles(&mut acknowledged),
         percentiles(&mut arrived),
     );
@@ -103,10 +130,7 @@ async fn stores_beside_each_other(stores: usize) {
         times.extend(writer.await.expect("a writer"));
     }
     let rate = times.len() as f64 / began.elapsed().as_secs_f64();
-    println!(
-        "{stores:>5} writers of as many stores: {rate:.0} pushes/s; acknowledged {}",
-        percentiles(&mut times)
-    );
+    println!("| {stores} | {rate:.0} | {} |", percentiles(&mut times));
 }
 
 /// What an idle socket with a live pull costs the server.
@@ -123,14 +147,23 @@ async fn idle(sockets: usize) {
     }
     let after = resident(&server);
     let each = (after - before) as f64 / sockets as f64;
-    println!("{sockets:>5} idle sockets: {each:.1} KiB each (the server had {before} KiB before)");
+    println!("| {sockets} | {each:.1} KiB | {before} KiB |");
 }
 
 /// Resident memory in KiB.
 fn resident(server: &Process) -> u64 {
-    let status = std::fs::read_to_string(format!("/proc/{}/status", server.id())).expect("a Linux");
+    let status = fs::read_to_string(format!("/proc/{}/status", server.id())).expect("a Linux");
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("a size");
     line.split_whitespace().next().and_then(|size| size.parse().ok()).expect("a number")
+}
+
+/// What the server has used of the processors, in user's and system's time; Linux tells it in hundredths of a second.
+fn processor_time(server: &Process) -> Duration {
+    let stat = fs::read_to_string(format!("/proc/{}/stat", server.id())).expect("a Linux");
+    // The program's name, in brackets, may hold blanks; user's and system's time are the 12th and 13th after it.
+    let (_, fields) = stat.rsplit_once(')').expect("a name");
+    let ticks = fields.split_whitespace().skip(11).take(2).map(|ticks| ticks.parse::<u64>());
+    Duration::from_millis(10 * ticks.map(|ticks| ticks.expect("a number")).sum::<u64>())
 }
 
 async fn connect(server: &Process, store: &str) -> Client {
@@ -140,5 +173,5 @@ async fn connect(server: &Process, store: &str) -> Client {
 fn percentiles(times: &mut [Duration]) -> String {
     times.sort_unstable();
     let at = |percent: usize| times[(times.len() - 1) * percent / 100].as_secs_f64() * 1e3;
-    format!("p50 {:.1} ms, p99 {:.1} ms", at(50), at(99))
+    format!("{:.1} ms | {:.1} ms", at(50), at(99))
 }
