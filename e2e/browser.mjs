@@ -11,7 +11,8 @@ import { join } from "node:path";
 import { after } from "node:test";
 import { chromium } from "playwright-core";
 
-const env = (name) => {
+/** What xtask tells the tests. */
+export const env = (name) => {
   const value = process.env[name];
   assert.ok(value, `${name} is not set: run these tests with \`cargo xtask e2e\``);
   return value;
@@ -291,6 +292,18 @@ export const withBrowser = (test) => async (t) => {
   }
   shared ??= await chromium.launch(launchOptions());
   await quietly(await Browser.passing(shared), test, t);
+};
+
+/** Runs a test with several profiles in memory: clients that have nothing in common. */
+export const withBrowsers = (count, test) => async (t) => {
+  shared ??= await chromium.launch(launchOptions());
+  const browsers = await Promise.all(Array.from({ length: count }, () => Browser.passing(shared)));
+  try {
+    await test(browsers, t);
+    browsers.forEach((browser) => browser.assertQuiet());
+  } finally {
+    await Promise.all(browsers.map((browser) => browser.stop()));
+  }
 };
 
 after(() => shared?.close());

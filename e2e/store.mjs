@@ -47,6 +47,11 @@ export class StorePage extends TodoPage {
     }, 20_000);
   }
 
+  /** Waits until the line about the list's other clients says this. */
+  async syncs(expected) {
+    await eventually(async () => assert.equal(await this.page.locator(".sync").innerText(), expected), 20_000);
+  }
+
   /** Adds a todo from inside the page, and returns at once when the leader has acknowledged it. */
   async addPersisted(text) {
     await this.page.evaluate((text) => {

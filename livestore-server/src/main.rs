@@ -1,12 +1,13 @@
 //! `livestore-server --listen 127.0.0.1:8787 --data DIR [--static DIR]`: the sync backend, and an app's files beside it.
 
+mod files;
+
 use std::{net::SocketAddr, path::PathBuf};
 
 use anyhow::{Context, Result};
 use clap::Parser;
 use livestore_server::{Config, Server, SqliteLog};
 use tokio::net::TcpListener;
-use tower_http::services::ServeDir;
 
 /// The sync backend of livestore. TLS is a proxy's job.
 #[derive(Parser)]
@@ -30,8 +31,8 @@ async fn main() -> Result<()> {
     let log = SqliteLog::open(&data).with_context(|| format!("opening {}", data.display()))?;
     let server = Server::new(Config::new(log));
     let mut router = server.router();
-    if let Some(files) = files {
-        router = router.fallback_service(ServeDir::new(files));
+    if let Some(directory) = files {
+        router = router.fallback_service(files::router(directory));
     }
     let listener =
         TcpListener::bind(listen).await.with_context(|| format!("listening on {listen}"))?;

@@ -4,8 +4,8 @@
 //! The apps are tested one after the other with the same files. The server runs inside this process on a free port; the
 //! tests learn everything they need from the environment: `E2E_URL` (the app as the tests need it), `E2E_APP` (the name of
 //! its site), `E2E_SITES` (the folder of all sites, for tests that alter a copy), `E2E_SHIPPED` (the site of the app as
-//! users get it), `E2E_HYDRATE_URL` (the page that a server renders, if it is built), `CHROMIUM`, `FIREFOX`, and
-//! `E2E_DESKTOP` (the desktop app's program).
+//! users get it), `E2E_HYDRATE_URL` (the page that a server renders, if it is built), `E2E_SERVER` (the sync server's
+//! program), `E2E_GUARDED` (that of its example), `CHROMIUM`, `FIREFOX`, and `E2E_DESKTOP` (the desktop app's program).
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -13,6 +13,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
+use crate::demo::SERVER;
 use crate::example::{Build, Profile};
 use crate::serve::Server;
 use crate::workspace::Workspace;
@@ -24,6 +25,8 @@ pub(crate) const APPS: [&str; 2] = [DEMO, DIOXUS];
 const TESTING: &str = "testing";
 /// The feature of the app's next version: its state has another column.
 const NEXT_VERSION: &str = "extra-column";
+/// The sync server's example that refuses events.
+const GUARDED: &str = "guarded";
 /// What makes the Dioxus app one for the desktop that tests can drive, as features of the workspace.
 pub(crate) const DESKTOP_FEATURES: &str =
     "--features=todomvc-dioxus/desktop,todomvc-dioxus/testing";
@@ -52,6 +55,12 @@ pub(crate) fn build(
     Ok(shipped)
 }
 
+/// Builds the app as most tests load it, and nothing else: for whoever writes tests.
+pub(crate) fn build_tested(workspace: &Workspace, app: &str) -> Result<()> {
+    let (site, features) = tested(app);
+    variant(app, Profile::Testing, &site, features).run(workspace).map(drop)
+}
+
 fn tested(app: &str) -> (String, &'static [&'static str]) {
     (format!("e2e-{app}"), &[TESTING])
 }
@@ -70,16 +79,31 @@ pub(crate) fn run(workspace: &Workspace, apps: &[&str], filter: Option<&str>) ->
     let browser =
         browser::find().context("there is no Chromium: `cargo xtask setup` installs it")?;
     let specs = specs(&workspace.e2e())?;
+    let servers = servers(workspace)?;
     each(apps, |app| {
         let rendering =
             hydrate::beside(app).map(|example| example.start(workspace, 0)).transpose()?;
         let (server, mut node) = node(workspace, app, filter, &specs)?;
         node.envs(rendering.as_ref().map(|server| ("E2E_HYDRATE_URL", server.url())))
+            .envs(servers.clone())
             .env("CHROMIUM", &browser);
         let result = shell::run(&mut node);
         drop(server);
         result
     })
+}
+
+/// Builds the sync server and the app's own server that is its example; where they lie, for the tests.
+///
+/// The features of the whole workspace are in force, so that the build shares its dependencies with the other tests'.
+fn servers(workspace: &Workspace) -> Result<[(&'static str, PathBuf); 2]> {
+    let mut cargo = workspace.cargo();
+    cargo.args(["build", "--workspace", "--bin", SERVER, "--example", GUARDED, DESKTOP_FEATURES]);
+    shell::run(&mut cargo)?;
+    Ok([
+        ("E2E_SERVER", workspace.program(SERVER)),
+        ("E2E_GUARDED", workspace.program(&format!("examples/{GUARDED}"))),
+    ])
 }
 
 /// Runs the smoke tests in Firefox, against what was built of the apps.

@@ -4,20 +4,15 @@
 //! `server`, without needing either; the servers learn where the module lies from the same environment variables. Module
 //! and server are built by two calls of cargo, so that the features of the two never meet in one build.
 
-use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::PathBuf;
-use std::process::{Child, Command};
-use std::thread::sleep;
-use std::time::{Duration, Instant};
+use std::process::Command;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 
 use crate::example::{Build, Profile};
+use crate::process::{self, Process};
 use crate::shell;
 use crate::workspace::Workspace;
-
-/// How long a server may take to listen.
-const PATIENCE: Duration = Duration::from_secs(30);
 
 /// One of these examples.
 pub(crate) struct Hydrated {
@@ -71,13 +66,12 @@ impl Hydrated {
     }
 
     /// Starts what was built; port 0 picks a free one.
-    pub(crate) fn start(&self, workspace: &Workspace, port: u16) -> Result<Server> {
+    pub(crate) fn start(&self, workspace: &Workspace, port: u16) -> Result<Process> {
         if !self.is_built(workspace) {
             bail!("there is no build: run `cargo xtask build {}`", self.name);
         }
-        let address = free(port)?;
-        let program = workspace.program(self.name);
-        let mut command = Command::new(&program);
+        let address = process::free(port)?;
+        let mut command = Command::new(workspace.program(self.name));
         match self.pkg {
             Some(pkg) => command
                 .env("LEPTOS_OUTPUT_NAME", self.name)
@@ -89,65 +83,17 @@ impl Hydrated {
                 .env("IP", address.ip().to_string())
                 .env("PORT", address.port().to_string()),
         };
-        let process =
-            command.spawn().with_context(|| format!("could not start {}", program.display()))?;
-        let mut server = Server { process, url: format!("http://{address}/") };
-        server.wait_until_it_listens(address)?;
-        Ok(server)
+        Process::start(&mut command, address)
     }
 
     /// Serves until Ctrl-C.
     pub(crate) fn serve(&self, workspace: &Workspace, port: u16) -> Result<()> {
-        let mut server = self.start(workspace, port)?;
+        let server = self.start(workspace, port)?;
         println!("\nserving {}\n\n    {}\n\nCtrl-C ends it", self.name, server.url());
-        let status = server.process.wait()?;
-        bail!("the server ended ({status})")
+        server.wait()
     }
 
     fn site(&self, workspace: &Workspace) -> PathBuf {
         workspace.sites().join(self.name)
-    }
-}
-
-/// The address with that port on this machine; with port 0, one that was free a moment ago.
-fn free(port: u16) -> Result<SocketAddr> {
-    let address = SocketAddr::from(([127, 0, 0, 1], port));
-    let listener =
-        TcpListener::bind(address).with_context(|| format!("could not listen on {address}"))?;
-    Ok(listener.local_addr()?)
-}
-
-/// A server that runs until it is dropped.
-pub(crate) struct Server {
-    process: Child,
-    url: String,
-}
-
-impl Server {
-    /// The page's address.
-    pub(crate) fn url(&self) -> &str {
-        &self.url
-    }
-
-    fn wait_until_it_listens(&mut self, address: SocketAddr) -> Result<()> {
-        let end = Instant::now() + PATIENCE;
-        while TcpStream::connect(address).is_err() {
-            if let Some(status) = self.process.try_wait()? {
-                bail!("the server ended before it listened ({status})");
-            }
-            if Instant::now() > end {
-                bail!("the server does not listen on {address}");
-            }
-            sleep(Duration::from_millis(50));
-        }
-        Ok(())
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        // It may have ended by itself.
-        let _ = self.process.kill();
-        let _ = self.process.wait();
     }
 }

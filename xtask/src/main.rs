@@ -16,12 +16,14 @@
 mod bindgen;
 mod browser;
 mod check;
+mod demo;
 #[cfg(test)]
 mod dependencies;
 mod e2e;
 mod example;
 mod hydrate;
 mod page;
+mod process;
 mod serve;
 mod setup;
 mod shell;
@@ -62,7 +64,7 @@ enum Command {
         #[arg(long)]
         desktop: bool,
     },
-    /// Set up, build TodoMVC and serve it on 127.0.0.1:8080
+    /// Set up, build TodoMVC and the sync server, and serve both on 127.0.0.1:8080: two windows edit one list
     Demo {
         /// The one on Dioxus, instead of the one on Leptos
         #[arg(long)]
@@ -84,6 +86,9 @@ enum Command {
     Build {
         #[command(flatten)]
         build: BuildArgs,
+        /// Build it as most end-to-end tests load it, into the folder where they look for it
+        #[arg(long, conflicts_with_all = ["dev", "features"])]
+        for_tests: bool,
     },
     /// Build an example and serve it on 127.0.0.1
     Serve {
@@ -213,13 +218,11 @@ fn run(command: Command) -> Result<()> {
             setup::run(&workspace, if desktop { Need::Desktop } else { Need::Everything })
         }
         Command::Demo { dioxus, port } => {
-            setup::run(&workspace, Need::Demo)?;
-            let example = if dioxus { DIOXUS } else { DEMO };
-            let site = Build::new(example, Profile::Release).run(&workspace)?;
-            serve::run(&workspace, &site, port)
+            demo::run(&workspace, if dioxus { DIOXUS } else { DEMO }, port)
         }
         Command::Test { steps, skip } => check::run(&workspace, &steps, &skip),
-        Command::Build { build } => build_example(&workspace, &build),
+        Command::Build { build, for_tests: true } => e2e::build_tested(&workspace, &build.example),
+        Command::Build { build, for_tests: false } => build_example(&workspace, &build),
         Command::Serve { build, port, no_build } => {
             serve_example(&workspace, &build, port, no_build)
         }

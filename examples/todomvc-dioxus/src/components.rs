@@ -2,11 +2,11 @@
 
 use dioxus::prelude::*;
 use livestore_dioxus::{
-    Durability, LeaderStatus, StorageMode, StoreProvider, new_id, use_boot_status,
-    use_client_document, use_commit, use_durability, use_leader_status, use_pending, use_query,
-    use_storage_mode, use_store,
+    Durability, LeaderStatus, Rejection, StorageMode, StoreProvider, new_id, use_boot_status,
+    use_client_document, use_commit, use_durability, use_leader_status, use_network_status,
+    use_pending, use_query, use_rejections, use_storage_mode, use_store, use_sync_status,
 };
-use todomvc_schema::{Draft, Filter, Todo, TodoEvent, TodoMvc};
+use todomvc_schema::{Draft, Filter, Todo, TodoEvent, TodoMvc, sync_line};
 
 use crate::platform::{self, use_filter};
 
@@ -234,6 +234,8 @@ fn Status() -> Element {
     let persisted = matches!(*mode.read(), StorageMode::Persisted { .. });
     rsx! {
         footer { class: "info",
+            Sharing {}
+            Refused {}
             p { "Double-click to edit a todo" }
             p {
                 class: "status",
@@ -247,6 +249,70 @@ fn Status() -> Element {
                 span { class: "pending", "{pending}" }
                 span { class: "leader", "{waits}" }
             }
+        }
+    }
+}
+
+/// A line that says whether everybody who shares the list has the same; none for a list that is not shared.
+#[component]
+fn Sharing() -> Element {
+    let network = use_network_status();
+    let sync = use_sync_status();
+    let sync = sync.read();
+    let Some(line) = sync_line(network(), &sync) else { return rsx! {} };
+    rsx! {
+        p {
+            class: "sync",
+            class: if sync.is_synced { "synced" },
+            role: "status",
+            title: sync.error.as_deref(),
+            "{line}"
+        }
+    }
+}
+
+/// What has been refused, by the server or by what the list has become: to be tried again, or to be forgotten.
+#[component]
+fn Refused() -> Element {
+    let rejections = use_rejections();
+    rsx! {
+        ul { class: "refused", aria_live: "polite",
+            for rejection in rejections.read().iter() {
+                RefusedCommit { key: "{rejection.id}", rejection: rejection.clone() }
+            }
+        }
+    }
+}
+
+#[component]
+fn RefusedCommit(rejection: ReadSignal<Rejection>) -> Element {
+    let store = use_store::<TodoMvc>();
+    let mut why = use_signal(|| rejection.peek().reason.clone());
+    let retry = {
+        let store = store.clone();
+        move |_| {
+            let (store, rejection) = (store.clone(), rejection());
+            async move {
+                if let Err(error) = store.retry(&rejection).await {
+                    why.set(error.to_string());
+                }
+            }
+        }
+    };
+    let dismiss = move |_| {
+        let (store, rejection) = (store.clone(), rejection());
+        async move {
+            if let Err(error) = store.dismiss(&rejection).await {
+                why.set(error.to_string());
+            }
+        }
+    };
+    rsx! {
+        li {
+            "refused: "
+            span { class: "reason", "{why}" }
+            button { class: "retry", onclick: retry, "Retry" }
+            button { class: "dismiss", onclick: dismiss, "Dismiss" }
         }
     }
 }

@@ -1,19 +1,19 @@
 //! How TodoMVC looks and answers to the mouse and the keyboard. The class names are those of the TodoMVC specification.
 
-use leptos::{ev::KeyboardEvent, html::Input, prelude::*};
+use leptos::{ev::KeyboardEvent, html::Input, prelude::*, task::spawn_local};
 use livestore_leptos::{
-    Durability, LeaderStatus, StorageMode, StoreOptions, StoreProvider, new_id, use_boot_status,
-    use_client_document, use_commit, use_durability, use_leader_status, use_pending, use_query,
-    use_storage_mode, use_store,
+    Durability, LeaderStatus, Rejection, StorageMode, StoreProvider, new_id, use_boot_status,
+    use_client_document, use_commit, use_durability, use_leader_status, use_network_status,
+    use_pending, use_query, use_rejections, use_storage_mode, use_store, use_sync_status,
 };
-use todomvc_schema::{Draft, Filter, Todo, TodoEvent, TodoMvc};
+use todomvc_schema::{Draft, Filter, Todo, TodoEvent, TodoMvc, list_of_page, sync_line};
 
 use crate::filter::use_filter;
 
 /// The whole page. The todos are built once the store is open; from there on every read is synchronous.
 #[component]
 pub(crate) fn App() -> impl IntoView {
-    let options = StoreOptions::<TodoMvc>::new("todomvc").persisted();
+    let options = list_of_page(&window().location().search().unwrap_or_default());
     #[cfg(feature = "testing")]
     let options = todomvc_schema::testing::with_worker_script(options);
     view! {
@@ -226,6 +226,8 @@ fn Status() -> impl IntoView {
     };
     view! {
         <footer class="info">
+            <Sharing/>
+            <Refused/>
             <p>"Double-click to edit a todo"</p>
             <p
                 class="status"
@@ -243,6 +245,67 @@ fn Status() -> impl IntoView {
                 <span class="leader">{waits}</span>
             </p>
         </footer>
+    }
+}
+
+/// A line that says whether everybody who shares the list has the same; none for a list that is not shared.
+#[component]
+fn Sharing() -> impl IntoView {
+    let network = use_network_status();
+    let sync = use_sync_status();
+    let line = Memo::new(move |_| sync_line(network.get(), &sync.read()));
+    view! {
+        <Show when=move || line.read().is_some()>
+            <p
+                class="sync"
+                class:synced=move || sync.read().is_synced
+                role="status"
+                title=move || sync.read().error.as_deref().map(str::to_owned)
+            >
+                {line}
+            </p>
+        </Show>
+    }
+}
+
+/// What has been refused, by the server or by what the list has become: to be tried again, or to be forgotten.
+#[component]
+fn Refused() -> impl IntoView {
+    let rejections = use_rejections();
+    view! {
+        <ul class="refused" aria-live="polite">
+            <For each=move || rejections.get().to_vec() key=|rejection| rejection.id let:rejection>
+                <RefusedCommit rejection/>
+            </For>
+        </ul>
+    }
+}
+
+#[component]
+fn RefusedCommit(rejection: Rejection) -> impl IntoView {
+    let store = StoredValue::new(use_store::<TodoMvc>());
+    let why = RwSignal::new(rejection.reason.clone());
+    let rejection = StoredValue::new(rejection);
+    let retry = move |_| {
+        spawn_local(async move {
+            if let Err(error) = store.get_value().retry(&rejection.get_value()).await {
+                why.set(error.to_string());
+            }
+        });
+    };
+    let dismiss = move |_| {
+        spawn_local(async move {
+            if let Err(error) = store.get_value().dismiss(&rejection.get_value()).await {
+                why.set(error.to_string());
+            }
+        });
+    };
+    view! {
+        <li>
+            "refused: " <span class="reason">{why}</span>
+            <button class="retry" on:click=retry>"Retry"</button>
+            <button class="dismiss" on:click=dismiss>"Dismiss"</button>
+        </li>
     }
 }
 

@@ -1,6 +1,6 @@
 //! What only the end-to-end tests do in a browser; not part of any app.
 
-use livestore_core::StoreOptions;
+use livestore_core::{OnBackendChanged, StoreOptions, SyncOptions};
 use tracing::Level;
 use wasm_bindgen::{JsCast, closure::Closure};
 use wasm_tracing::{ConsoleConfig, WasmLayerConfig};
@@ -33,5 +33,14 @@ pub fn with_worker_script(options: StoreOptions<TodoMvc>) -> StoreOptions<TodoMv
     match script.ok().and_then(|script| script.as_string()) {
         Some(address) => options.worker_script(address),
         None => options,
+    }
+}
+
+/// The options with what the page's query wants to happen when the backend has lost events.
+pub fn with_policy(sync: SyncOptions, policy: Option<&str>) -> SyncOptions {
+    match policy {
+        Some("keep") => sync.on_backend_changed(OnBackendChanged::Keep),
+        Some("fail") => sync.on_backend_changed(OnBackendChanged::Fail),
+        _ => sync,
     }
 }

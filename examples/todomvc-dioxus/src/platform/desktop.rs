@@ -1,5 +1,6 @@
 //! On a desktop: a window, whose data are files in the platform's data directory, or in the one that `--data` names. There
-//! is no address, so the filter is the window's own and starts anew with it.
+//! is no address, so `--store` and `--server` name a shared list, and the filter is the window's own and starts anew with
+//! it.
 
 use std::path::PathBuf;
 
@@ -9,8 +10,8 @@ use dioxus::{
     prelude::*,
 };
 use directories::ProjectDirs;
-use livestore_dioxus::StoreOptions;
-use todomvc_schema::{Filter, TodoMvc};
+use livestore_dioxus::{StoreOptions, websocket};
+use todomvc_schema::{Filter, TodoMvc, own_list, shared_list};
 
 #[cfg(feature = "testing")]
 use super::driven::Driven as Root;
@@ -29,18 +30,24 @@ struct Arguments {
     /// Keep the todos in this directory; without it, in the platform's directory for data of apps
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
+    /// Share the list of this name with everybody who names it
+    #[arg(long, value_name = "ID", requires = "server")]
+    store: Option<String>,
+    /// The sync backend that it is shared through, such as ws://127.0.0.1:8080/sync
+    #[arg(long, value_name = "URL", requires = "store")]
+    server: Option<String>,
 }
-
-/// Where the todos lie.
-#[derive(Clone)]
-struct DataDirectory(PathBuf);
 
 /// Runs the app in a window of its own, until that is closed.
 pub(crate) fn run() {
-    let named = Arguments::parse().data;
-    let Some(directory) = named.or_else(of_the_platform) else {
+    let Arguments { data, store, server } = Arguments::parse();
+    let Some(directory) = data.or_else(of_the_platform) else {
         let message = "this machine has no home directory: name one for the todos with --data";
         Arguments::command().error(ErrorKind::MissingRequiredArgument, message).exit()
+    };
+    let list = match (store, server) {
+        (Some(store), Some(server)) => shared_list(&store, websocket(server)),
+        _ => own_list(),
     };
     let window = WindowBuilder::new()
         .with_title("livestore + Dioxus: TodoMVC")
@@ -51,7 +58,7 @@ pub(crate) fn run() {
             .with_cfg(
                 Config::new().with_window(window).with_menu(None).with_custom_head(HEAD.to_owned()),
             )
-            .with_context(DataDirectory(directory))
+            .with_context(list.directory(directory))
             .launch(Root);
     });
 }
@@ -61,10 +68,9 @@ fn of_the_platform() -> Option<PathBuf> {
     Some(directories.data_local_dir().to_owned())
 }
 
-/// Which store to open, and where.
+/// Which store to open, and where: as the command line says.
 pub(crate) fn use_options() -> StoreOptions<TodoMvc> {
-    let DataDirectory(directory) = use_context();
-    StoreOptions::new("todomvc").directory(directory)
+    use_context()
 }
 
 /// The filter that was chosen last in this window.

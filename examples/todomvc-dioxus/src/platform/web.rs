@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use dioxus::prelude::*;
 use livestore_dioxus::StoreOptions;
-use todomvc_schema::{Filter, TodoMvc};
+use todomvc_schema::{Filter, TodoMvc, list_of_page};
 use wasm_bindgen::{JsCast, prelude::Closure};
 
 use crate::components::App;
@@ -20,9 +20,10 @@ pub(crate) fn run() {
     livestore_dioxus::launch::<TodoMvc>(|| LaunchBuilder::new().launch(App));
 }
 
-/// Which store to open.
+/// Which store to open: the address names it.
 pub(crate) fn use_options() -> StoreOptions<TodoMvc> {
-    let options = StoreOptions::new("todomvc").persisted();
+    let query = web_sys::window().and_then(|window| window.location().search().ok());
+    let options = list_of_page(&query.unwrap_or_default());
     #[cfg(feature = "testing")]
     let options = todomvc_schema::testing::with_worker_script(options);
     options
