@@ -1,4 +1,7 @@
 //! Whether a push is taken: the whole batch is judged before any of it is stored.
+//!
+//! A client that was granted `rejection` may rely on it: an event that will never be taken is named, and every other
+//! failure passes, so that no commit is blamed for a full disk.
 
 use std::{sync::Arc, time::Instant};
 
@@ -49,34 +52,66 @@ async fn judge(shared: &Shared, pusher: &Pusher, push: Push) -> Result<(), Failu
         }
     }
     check_batch(&push.batch, pusher.limits)?;
-    let commits = commit_ends(&push.batch, push.commits.filter(|_| pusher.extensions.commits))?;
+    let ends = commit_ends(&push.batch, push.commits.filter(|_| pusher.extensions.commits))?;
     let events: Arc<[ConfirmedEvent]> = push.batch.into();
-    let attempt = PushAttempt {
-        identity: pusher.identity.clone(),
-        store: pusher.store.clone(),
-        events: Arc::clone(&events),
+    let fault = first_fault(&events);
+    // Only what may be taken is worth asking about: the whole commits before an event that no log can hold.
+    let asked = match &fault {
+        None => Arc::clone(&events),
+        Some(fault) => events[..whole_commits(&ends, fault.index)].into(),
     };
-    let on_push = tokio::time::timeout(shared.limits.hook, shared.hooks.on_push(attempt));
-    let verdict =
-        on_push.await.map_err(|_| Failure::Unknown("the server's hook took too long".into()))?;
-    let Verdict::Reject { index, reason } = verdict else {
+    let Some(rejected) = ask(shared, pusher, asked).await?.or(fault) else {
         return append(shared, &pusher.store, parent, events).await;
-    };
-    let Some(refused) = events.get(index) else {
-        return Err(Failure::Unknown(
-            "the server's hook refused an event that is not there".into(),
-        ));
     };
     if !pusher.extensions.rejection {
         // A plain peer has no word for it, and could not tell which of its events are in.
-        return Err(Failure::Unknown(reason.into()));
+        return Err(Failure::Unknown(rejected.reason));
     }
-    let kept = commits.iter().copied().take_while(|end| *end <= index).last().unwrap_or(0);
+    let kept = whole_commits(&ends, rejected.index);
     if kept > 0 {
         append(shared, &pusher.store, parent, events[..kept].into()).await?;
     }
-    let head = parent + kept as u64;
-    Err(Failure::Rejected { number: refused.number, reason: reason.into(), head })
+    let number = parent + 1 + rejected.index as u64;
+    Err(Failure::Rejected { number, reason: rejected.reason, head: parent + kept as u64 })
+}
+
+/// An event that is not taken, now or ever.
+struct Rejected {
+    index: usize,
+    reason: Arc<str>,
+}
+
+/// How many events the whole commits before event `index` have.
+fn whole_commits(ends: &[usize], index: usize) -> usize {
+    ends.iter().copied().take_while(|end| *end <= index).last().unwrap_or(0)
+}
+
+/// What the app rejects of these events.
+async fn ask(
+    shared: &Shared,
+    pusher: &Pusher,
+    events: Arc<[ConfirmedEvent]>,
+) -> Result<Option<Rejected>, Failure> {
+    if events.is_empty() {
+        return Ok(None);
+    }
+    let (store, count) = (&pusher.store, events.len());
+    let attempt = PushAttempt { identity: pusher.identity.clone(), store: store.clone(), events };
+    match shared.hooks.on_push(attempt, shared.limits.hook).await {
+        Ok(Verdict::Accept) => Ok(None),
+        Ok(Verdict::Reject { index, reason }) if index < count => {
+            Ok(Some(Rejected { index, reason: reason.into() }))
+        }
+        Ok(Verdict::Reject { .. }) => {
+            let reason = "the server's hook refused an event that is not there";
+            tracing::error!(%store, "{reason}");
+            Err(Failure::Unknown(reason.into()))
+        }
+        Err(failed) => {
+            tracing::error!(%store, reason = %failed, "a push could not be judged");
+            Err(failed.into())
+        }
+    }
 }
 
 async fn append(
@@ -122,25 +157,28 @@ fn check_batch(batch: &[ConfirmedEvent], limits: WireLimits) -> Result<(), Failu
             ));
         }
         before = number;
-        let args = event.args.as_str();
-        if args.len() > Args::MAX_BYTES {
-            return refuse(format!(
-                "event {number} has arguments of {} bytes: the limit is {}",
-                args.len(),
-                Args::MAX_BYTES
-            ));
-        }
-        if event.bytes() > EVENT_BYTES {
-            return refuse(format!(
-                "event {number} has {} bytes: the limit is {EVENT_BYTES}",
-                event.bytes()
-            ));
-        }
-        if depth(args) > MAX_DEPTH {
-            return refuse(format!("event {number} has arguments nested deeper than {MAX_DEPTH}"));
-        }
     }
     Ok(())
+}
+
+/// The first event that could not be handed out again, and why.
+fn first_fault(batch: &[ConfirmedEvent]) -> Option<Rejected> {
+    batch.iter().enumerate().find_map(|(index, event)| {
+        let reason = fault(event)?;
+        Some(Rejected { index, reason: format!("event {} {reason}", event.number).into() })
+    })
+}
+
+fn fault(event: &ConfirmedEvent) -> Option<String> {
+    let args = event.args.as_str();
+    if args.len() > Args::MAX_BYTES {
+        let most = Args::MAX_BYTES;
+        return Some(format!("has arguments of {} bytes: the limit is {most}", args.len()));
+    }
+    if event.bytes() > EVENT_BYTES {
+        return Some(format!("has {} bytes: the limit is {EVENT_BYTES}", event.bytes()));
+    }
+    (depth(args) > MAX_DEPTH).then(|| format!("has arguments nested deeper than {MAX_DEPTH}"))
 }
 
 /// How deep valid JSON is nested.

@@ -1,10 +1,13 @@
 //! What an app decides: who may come in, and which events are taken.
 
-use std::{fmt, sync::Arc};
+use std::{fmt, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use axum::http::HeaderMap;
-use futures_util::future::BoxFuture;
-use livestore_sync::{StoreId, wire::ConfirmedEvent};
+use futures_util::{FutureExt, future::BoxFuture};
+use livestore_sync::{
+    StoreId,
+    wire::{ConfirmedEvent, Failure},
+};
 use serde_json::Value;
 
 /// Whoever asks for a store.
@@ -95,11 +98,45 @@ impl Hooks {
         self.on_push = Arc::new(move |attempt| Box::pin(on_push(attempt)));
     }
 
-    pub(crate) async fn validate(&self, visitor: Visitor) -> Result<Identity, Refusal> {
-        (self.validate)(visitor).await
+    pub(crate) async fn validate(
+        &self,
+        visitor: Visitor,
+        limit: Duration,
+    ) -> Result<Result<Identity, Refusal>, HookFailed> {
+        ask(limit, async { (self.validate)(visitor).await }).await
     }
 
-    pub(crate) async fn on_push(&self, attempt: PushAttempt) -> Verdict {
-        (self.on_push)(attempt).await
+    pub(crate) async fn on_push(
+        &self,
+        attempt: PushAttempt,
+        limit: Duration,
+    ) -> Result<Verdict, HookFailed> {
+        ask(limit, async { (self.on_push)(attempt).await }).await
+    }
+}
+
+/// A hook that gave no verdict. It says nothing about whoever or whatever it was asked about.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+pub(crate) enum HookFailed {
+    /// It took longer than the limits say.
+    #[error("the server's hook took too long")]
+    Late,
+    /// It panicked.
+    #[error("the server's hook panicked")]
+    Panicked,
+}
+
+impl From<HookFailed> for Failure {
+    fn from(failed: HookFailed) -> Self {
+        Self::Unknown(failed.to_string().into())
+    }
+}
+
+/// An app's hook is foreign code: neither its time nor its panics may cost a client its socket.
+async fn ask<T>(limit: Duration, hook: impl Future<Output = T>) -> Result<T, HookFailed> {
+    match tokio::time::timeout(limit, AssertUnwindSafe(hook).catch_unwind()).await {
+        Ok(Ok(verdict)) => Ok(verdict),
+        Ok(Err(_)) => Err(HookFailed::Panicked),
+        Err(_) => Err(HookFailed::Late),
     }
 }

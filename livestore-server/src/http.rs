@@ -19,8 +19,9 @@ use livestore_sync::wire::{
 
 use crate::{
     admission::{Pusher, admit},
+    hooks::Refusal,
     pulling::{Pulling, Step},
-    server::{NOT_A_CLIENT, Shared},
+    server::{Barred, Shared},
     socket,
 };
 
@@ -38,23 +39,25 @@ pub(crate) async fn upgrade(
 ) -> Response {
     let query = match ConnectQuery::parse(query.as_deref().unwrap_or_default()) {
         Ok(query) if query.transport == Transport::WebSocket => query,
-        Ok(_) => return (NOT_A_CLIENT, "transport=http wants a POST").into_response(),
-        Err(bad) => return (NOT_A_CLIENT, bad.to_string()).into_response(),
+        Ok(_) => return turn_away(StatusCode::BAD_REQUEST, "transport=http wants a POST"),
+        Err(bad) => return turn_away(StatusCode::BAD_REQUEST, &bad.to_string()),
     };
     let Ok(upgrade) = upgrade else {
-        return (StatusCode::UPGRADE_REQUIRED, "this is for WebSockets").into_response();
+        return turn_away(StatusCode::UPGRADE_REQUIRED, "this is for WebSockets");
     };
     if !shared.allows_origin(&headers) {
-        return (StatusCode::FORBIDDEN, "not from this origin").into_response();
+        return turn_away(StatusCode::FORBIDDEN, "not from this origin");
     }
     let Ok(permit) = Arc::clone(&shared.sockets).try_acquire_owned() else {
-        return (StatusCode::SERVICE_UNAVAILABLE, "too many sockets").into_response();
+        return turn_away(StatusCode::SERVICE_UNAVAILABLE, "too many sockets");
     };
     let headers = Arc::new(headers);
-    let refusal = shared.validate(&query.store, query.payload.clone(), &headers).await.err();
-    if let (Some(refusal), Extensions::NONE) = (&refusal, query.extensions) {
-        return (StatusCode::UNAUTHORIZED, refusal.0.clone()).into_response();
-    }
+    let refusal = match shared.validate(&query.store, query.payload.clone(), &headers).await {
+        Ok(_) => None,
+        // A browser can't see the status of a failed upgrade: whoever understands our first frame is told by it.
+        Err(Barred::Refused(refusal)) if query.extensions != Extensions::NONE => Some(refusal),
+        Err(barred) => return not_let_in(&barred),
+    };
     upgrade
         .max_message_size(FRAME_BYTES)
         .max_frame_size(FRAME_BYTES)
@@ -77,23 +80,38 @@ pub(crate) async fn post(
 ) -> Response {
     let query = match ConnectQuery::parse(query.as_deref().unwrap_or_default()) {
         Ok(query) if query.transport == Transport::Http => query,
-        Ok(_) => return (NOT_A_CLIENT, "transport=ws wants a WebSocket").into_response(),
-        Err(bad) => return (NOT_A_CLIENT, bad.to_string()).into_response(),
+        Ok(_) => return turn_away(StatusCode::BAD_REQUEST, "transport=ws wants a WebSocket"),
+        Err(bad) => return turn_away(StatusCode::BAD_REQUEST, &bad.to_string()),
     };
     if !shared.allows_origin(&headers) {
-        return (StatusCode::FORBIDDEN, "not from this origin").into_response();
+        return turn_away(StatusCode::FORBIDDEN, "not from this origin");
     }
     let headers = Arc::new(headers);
-    if let Err(refusal) = shared.validate(&query.store, query.payload.clone(), &headers).await {
-        return (StatusCode::UNAUTHORIZED, refusal.0).into_response();
+    if let Err(barred) = shared.validate(&query.store, query.payload.clone(), &headers).await {
+        return not_let_in(&barred);
     }
     let Ok(body) = to_bytes(body, FRAME_BYTES).await else {
-        return (StatusCode::PAYLOAD_TOO_LARGE, "a request has at most 900000 bytes")
-            .into_response();
+        return turn_away(StatusCode::PAYLOAD_TOO_LARGE, "a request has at most 900000 bytes");
     };
     let exchange = Exchange { shared, query, headers };
     let json = [(header::CONTENT_TYPE, "application/json")];
     (json, exchange.answer(&body).await).into_response()
+}
+
+/// The answer to a request that is not taken any further.
+fn turn_away(status: StatusCode, reason: &str) -> Response {
+    tracing::info!(status = status.as_u16(), reason, "a request was turned away");
+    (status, reason.to_owned()).into_response()
+}
+
+/// The answer to whom the app does not let in, or says nothing about.
+fn not_let_in(barred: &Barred) -> Response {
+    match barred {
+        Barred::Refused(Refusal(reason)) => turn_away(StatusCode::UNAUTHORIZED, reason),
+        Barred::Undecided(failed) => {
+            turn_away(StatusCode::SERVICE_UNAVAILABLE, &failed.to_string())
+        }
+    }
 }
 
 pub(crate) async fn health(State(shared): State<Arc<Shared>>) -> Response {
@@ -146,7 +164,7 @@ impl Exchange {
                 }
                 Ok(_) => {}
                 Err(BadFrame { id, reason }) => {
-                    self.shared.metrics.bad_frames.inc();
+                    self.shared.note_bad_frame(&self.query.store, &reason);
                     frames.push(not_understood(id, &reason).encode());
                 }
             }
@@ -187,8 +205,7 @@ impl Exchange {
         payload: Option<serde_json::Value>,
     ) -> Result<crate::Identity, Failure> {
         let payload = payload.or_else(|| self.query.payload.clone());
-        let validated = self.shared.validate(&self.query.store, payload, &self.headers).await;
-        validated.map_err(|refusal| Failure::Unknown(refusal.0.into()))
+        Ok(self.shared.validate(&self.query.store, payload, &self.headers).await?)
     }
 
     /// Writes page after page, each when the client has taken the one before.

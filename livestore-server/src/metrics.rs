@@ -74,6 +74,23 @@ impl Default for Metrics {
     }
 }
 
+/// Counted while it lives, however that ends.
+#[derive(Debug)]
+pub(crate) struct Counted<'a>(&'a Gauge);
+
+impl<'a> Counted<'a> {
+    pub(crate) fn new(gauge: &'a Gauge) -> Self {
+        gauge.inc();
+        Self(gauge)
+    }
+}
+
+impl Drop for Counted<'_> {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
+}
+
 impl Metrics {
     pub(crate) fn count_push(&self, outcome: PushOutcome) {
         self.pushes.get_or_create(&PushLabels { outcome }).inc();

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use axum::{
     Router,
-    http::{Method, StatusCode, header},
+    http::{Method, header},
     routing::get,
 };
 use livestore_sync::{
@@ -20,7 +20,7 @@ use tower_http::cors::{AllowOrigin, Any, CorsLayer};
 
 use crate::{
     config::{Config, Limits},
-    hooks::{Hooks, Identity, Refusal, Visitor},
+    hooks::{HookFailed, Hooks, Identity, Refusal, Visitor},
     http,
     log::{EventLog, LogHead},
     metrics::Metrics,
@@ -31,7 +31,6 @@ use crate::{
 pub struct Server {
     shared: Arc<Shared>,
     cors: CorsLayer,
-    closing: watch::Sender<bool>,
 }
 
 /// What all connections share.
@@ -43,7 +42,8 @@ pub(crate) struct Shared {
     pub(crate) origins: Option<Vec<axum::http::HeaderValue>>,
     pub(crate) metrics: Metrics,
     pub(crate) sockets: Arc<Semaphore>,
-    pub(crate) closing: watch::Receiver<bool>,
+    /// Whether the server shuts down. The sender is here, so that it lives as long as anybody listens.
+    pub(crate) closing: watch::Sender<bool>,
 }
 
 /// The routes of a sync backend: `/sync` (WebSocket and HTTP), `/health`, `/metrics`.
@@ -57,7 +57,6 @@ impl Server {
     /// Sets a server up. It serves once its [`Server::router`] is.
     pub fn new(config: Config) -> Self {
         let Config { log, hooks, limits, origins } = config;
-        let (closing, is_closing) = watch::channel(false);
         let allowed = match &origins {
             None => AllowOrigin::from(Any),
             Some(origins) => AllowOrigin::list(origins.clone()),
@@ -73,13 +72,13 @@ impl Server {
         let shared = Shared {
             sockets: Arc::new(Semaphore::new(limits.sockets)),
             metrics: Metrics::default(),
-            closing: is_closing,
+            closing: watch::Sender::new(false),
             log,
             hooks,
             limits,
             origins,
         };
-        Self { shared: Arc::new(shared), cors, closing }
+        Self { shared: Arc::new(shared), cors }
     }
 
     /// The routes: `/sync` (WebSocket and HTTP), `/health`, `/metrics`.
@@ -111,7 +110,7 @@ impl Server {
 
     /// Closes all sockets, and waits for them as long as the limits say. What was acknowledged is in the log anyway.
     pub async fn shut_down(&self) {
-        self.closing.send_replace(true);
+        self.shared.closing.send_replace(true);
         let all = u32::try_from(self.shared.limits.sockets).unwrap_or(u32::MAX);
         let closed = self.shared.sockets.acquire_many(all);
         if tokio::time::timeout(self.shared.limits.shutdown, closed).await.is_err() {
@@ -127,15 +126,26 @@ impl Shared {
         store: &StoreId,
         payload: Option<Value>,
         headers: &Arc<axum::http::HeaderMap>,
-    ) -> Result<Identity, Refusal> {
+    ) -> Result<Identity, Barred> {
         let visitor = Visitor { store: store.clone(), payload, headers: Arc::clone(headers) };
-        let validated = tokio::time::timeout(self.limits.hook, self.hooks.validate(visitor)).await;
-        let identity = validated
-            .unwrap_or_else(|_| Err(Refusal("the server's hook took too long".to_owned())));
-        if identity.is_err() {
-            self.metrics.refused.inc();
+        match self.hooks.validate(visitor, self.limits.hook).await {
+            Ok(Ok(identity)) => Ok(identity),
+            Ok(Err(refusal)) => {
+                self.metrics.refused.inc();
+                tracing::info!(%store, reason = refusal.0, "a visitor was refused");
+                Err(Barred::Refused(refusal))
+            }
+            Err(failed) => {
+                tracing::error!(%store, reason = %failed, "nobody can be let in");
+                Err(Barred::Undecided(failed))
+            }
         }
-        identity
+    }
+
+    /// Counts and logs what a client said that nobody understands.
+    pub(crate) fn note_bad_frame(&self, store: &StoreId, reason: &str) {
+        self.metrics.bad_frames.inc();
+        tracing::warn!(%store, reason, "a frame was not understood");
     }
 
     pub(crate) async fn head(&self, store: &StoreId) -> Result<LogHead, Failure> {
@@ -161,5 +171,20 @@ impl Shared {
     }
 }
 
-/// The refusal of somebody who is no sync client.
-pub(crate) const NOT_A_CLIENT: StatusCode = StatusCode::BAD_REQUEST;
+/// Why a visitor does not come in.
+#[derive(Debug)]
+pub(crate) enum Barred {
+    /// The app says no.
+    Refused(Refusal),
+    /// The app says nothing: it may let them in another time.
+    Undecided(HookFailed),
+}
+
+impl From<Barred> for Failure {
+    fn from(barred: Barred) -> Self {
+        match barred {
+            Barred::Refused(Refusal(reason)) => Self::Unknown(reason.into()),
+            Barred::Undecided(failed) => failed.into(),
+        }
+    }
+}

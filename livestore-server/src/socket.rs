@@ -19,8 +19,9 @@ use crate::{
     admission::{Pusher, admit},
     hooks::{Identity, Refusal},
     http::not_understood,
+    metrics::Counted,
     pulling::{Pulling, Step},
-    server::Shared,
+    server::{Barred, Shared},
 };
 
 /// "You may not come in", among the codes that are free to apps.
@@ -41,7 +42,7 @@ pub(crate) async fn serve(
     query: ConnectQuery,
     headers: Arc<HeaderMap>,
 ) {
-    shared.metrics.sockets.inc();
+    let _counted = Counted::new(&shared.metrics.sockets);
     let extensions = query.extensions.both(Extensions::ALL);
     let mut socket = Socket {
         shared,
@@ -53,12 +54,12 @@ pub(crate) async fn serve(
         headers,
         pulls: Vec::new(),
         heard: Instant::now(),
+        is_barred: false,
     };
     let End(code, reason) = socket.run().await.err().unwrap_or(End::GONE);
     tracing::debug!(store = %socket.query.store, code, %reason, "a socket ends");
     let closing = socket.ws.send(close(code, &reason));
     let _ = tokio::time::timeout(shared.limits.send, closing).await;
-    shared.metrics.sockets.dec();
 }
 
 fn close(code: u16, reason: &str) -> Message {
@@ -76,6 +77,7 @@ impl End {
     const CLOSING: Self = Self(close_code::AWAY, Cow::Borrowed("the server is shutting down"));
     const SILENT: Self = Self(close_code::POLICY, Cow::Borrowed("silent for too long"));
     const SLOW: Self = Self(close_code::POLICY, Cow::Borrowed("reads too slowly"));
+    const REFUSED: Self = Self(REFUSED, Cow::Borrowed("refused"));
     const BINARY: Self = Self(close_code::UNSUPPORTED, Cow::Borrowed("only text is understood"));
 }
 
@@ -89,6 +91,8 @@ struct Socket<'a> {
     tail: watch::Receiver<u64>,
     pulls: Vec<Pulling>,
     heard: Instant,
+    /// Whether the app no longer lets this client in. One of ours connects anew and says anew who it is.
+    is_barred: bool,
 }
 
 impl Socket<'_> {
@@ -98,7 +102,7 @@ impl Socket<'_> {
             let hello = Hello::Granted { extensions: self.extensions, limits: self.limits };
             self.send(&ServerFrame::Hello(hello)).await?;
         }
-        let mut closing = self.shared.closing.clone();
+        let mut closing = self.shared.closing.subscribe();
         let mut ping = tokio::time::interval(self.shared.ping_every());
         ping.tick().await;
         loop {
@@ -148,10 +152,14 @@ impl Socket<'_> {
         self.heard = Instant::now();
         let text = match message {
             None | Some(Ok(Message::Close(_))) => return Err(End::GONE),
-            Some(Err(error)) => return Err(End(end_code(&error), error.to_string().into())),
+            Some(Err(error)) => {
+                let store = &self.query.store;
+                tracing::info!(%store, reason = %error, "a socket is of no more use");
+                return Err(End(end_code(&error), error.to_string().into()));
+            }
             Some(Ok(Message::Ping(_) | Message::Pong(_))) => return Ok(()),
             Some(Ok(Message::Binary(_))) => {
-                self.shared.metrics.bad_frames.inc();
+                self.shared.note_bad_frame(&self.query.store, "it is binary");
                 return Err(End::BINARY);
             }
             Some(Ok(Message::Text(text))) => text,
@@ -159,7 +167,7 @@ impl Socket<'_> {
         let frames = match ClientFrame::decode(text.as_str()) {
             Ok(frames) => frames,
             Err(bad) => {
-                self.shared.metrics.bad_frames.inc();
+                self.shared.note_bad_frame(&self.query.store, &bad.reason);
                 self.send(&ServerFrame::Defect(bad.reason.clone().into())).await?;
                 return Err(End(close_code::INVALID, bad.reason.into()));
             }
@@ -171,7 +179,7 @@ impl Socket<'_> {
                 Ok(ClientFrame::Interrupt(id)) => self.interrupt(id).await?,
                 Ok(ClientFrame::Request { id, request }) => self.perform(id, request).await?,
                 Err(BadFrame { id, reason }) => {
-                    self.shared.metrics.bad_frames.inc();
+                    self.shared.note_bad_frame(&self.query.store, &reason);
                     self.send(&not_understood(id, &reason)).await?;
                 }
             }
@@ -213,7 +221,8 @@ impl Socket<'_> {
         while self.pulls.iter().any(|pull| !pull.is_caught_up()) {
             self.hand_out().await?;
         }
-        self.exit(id, exit).await
+        self.exit(id, exit).await?;
+        if self.is_barred { Err(End::REFUSED) } else { Ok(()) }
     }
 
     async fn pull(&mut self, id: RequestId, pull: Pull) -> Result<(), Failure> {
@@ -240,7 +249,9 @@ impl Socket<'_> {
     async fn validate(&mut self, payload: Option<serde_json::Value>) -> Result<Identity, Failure> {
         let payload = payload.or_else(|| self.query.payload.clone());
         let validated = self.shared.validate(&self.query.store, payload, &self.headers).await;
-        validated.map_err(|refusal| Failure::Unknown(refusal.0.into()))
+        let is_refused = matches!(validated, Err(Barred::Refused(_)));
+        self.is_barred = is_refused && self.extensions != Extensions::NONE;
+        Ok(validated?)
     }
 
     async fn exit(&mut self, id: RequestId, exit: Exit) -> Result<(), End> {

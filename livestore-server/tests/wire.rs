@@ -2,59 +2,15 @@
 
 mod support;
 
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
-use livestore_server::{Config, Identity, Limits, Refusal, Server, SqliteLog, Verdict};
+use livestore_server::{Identity, Limits, Refusal, SqliteLog, Verdict};
 use livestore_sync::wire::{Exit, Extensions, Failure, Hello, Remaining, RequestId, ServerFrame};
-use support::{Client, event};
-use tokio::{net::TcpListener, sync::oneshot};
+use support::{
+    Client, event,
+    served::{close_code, serve, serve_with},
+};
 use tokio_tungstenite::tungstenite::{Message, protocol::frame::coding::CloseCode};
-
-struct Served {
-    address: String,
-    stop: Option<oneshot::Sender<()>>,
-    data: tempfile::TempDir,
-}
-
-async fn serve(configure: impl FnOnce(Config) -> Config) -> Served {
-    serve_with(configure, SqliteLog::open).await
-}
-
-async fn serve_with(
-    configure: impl FnOnce(Config) -> Config,
-    open: impl FnOnce(&Path) -> Result<SqliteLog, livestore_server::LogError>,
-) -> Served {
-    let data = tempfile::tempdir().expect("a directory");
-    let log = open(data.path()).expect("a new log");
-    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-    let address = listener.local_addr().expect("an address").to_string();
-    let server = Server::new(configure(Config::new(log)));
-    let router = server.router();
-    let (stop, stopped) = oneshot::channel::<()>();
-    tokio::spawn(server.serve(listener, router, async { drop(stopped.await) }));
-    Served { address, stop: Some(stop), data }
-}
-
-impl Served {
-    async fn client(&self, store: &str, extensions: Extensions) -> Client {
-        Client::connect(&self.address, store, extensions).await.expect("the server serves")
-    }
-
-    async fn log_of(&self, store: &str) -> Vec<u64> {
-        let log = self.client(store, Extensions::NONE).await.log().await.expect("a log");
-        log.into_iter().map(|event| event.number).collect()
-    }
-}
-
-async fn close_code(client: &mut Client) -> CloseCode {
-    loop {
-        match client.message().await {
-            Some(Message::Close(Some(frame))) => return frame.code,
-            Some(_) => {}
-            None => panic!("the socket ended without a code"),
-        }
-    }
-}
 
 #[tokio::test]
 async fn what_is_no_frame_closes_the_socket_with_a_code() {

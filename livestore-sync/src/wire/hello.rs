@@ -7,7 +7,7 @@ use super::limits::WireLimits;
 /// What we speak beyond LiveStore's protocol. Asked for in the address; counts only once the server has said so.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub struct Extensions {
-    /// A refused event is named, with the reason.
+    /// An event that will never be taken is named, with the reason; whatever else fails may work another time.
     pub rejection: bool,
     /// A push says where its commits end, and keeps each of them together.
     pub commits: bool,
