@@ -109,7 +109,8 @@ fn a_shutdown_without_patience_is_quick_and_loses_nothing_that_was_committed() {
             (0..100).map(|n| store.commit(added(round * 100 + n)).expect("it applies")).collect();
         let begun = Instant::now();
         block_on(store.shutdown(Duration::ZERO));
-        assert!(begun.elapsed() < Duration::from_secs(2));
+        // The machine may be busy; what it must not do is wait for the leader.
+        assert!(begun.elapsed() < Duration::from_secs(5));
         assert!(matches!(store.commit(added(-1)), Err(CommitError::Closed)));
         for receipt in receipts {
             let outcome = receipt.persisted().now_or_never();

@@ -83,6 +83,10 @@ impl Requests {
                 };
                 ServerFrame::decode(&text).map_err(bad)
             }
+            // Not the backend's own words, or such as pass: a proxy that does not find it, or is asked too often.
+            Ok((status @ (404 | 408 | 425 | 429), _)) => {
+                Err(self.is_lost(&format!("status {status}")))
+            }
             Ok((400..500, text)) => Err(BackendError::Refused(text.into())),
             Ok((status, _)) => Err(self.is_lost(&format!("status {status}"))),
             Err(reason) => Err(self.is_lost(&reason)),

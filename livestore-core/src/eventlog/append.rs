@@ -37,13 +37,14 @@ impl EventLog {
     pub(crate) fn append(&mut self, append: &Append) -> Result<(), LogError> {
         let storage = |source| LogError::Storage { file: self.file.clone(), source };
         self.conn.execute_batch("begin immediate").map_err(storage)?;
-        let written = write(&self.conn, self.heads, append).and_then(|heads| {
+        let written = write(&self.conn, self.heads, append).and_then(|written| {
             self.conn.execute_batch("commit")?;
-            Ok(heads)
+            Ok(written)
         });
         match written {
-            Ok(heads) => {
+            Ok((heads, released)) => {
                 self.heads = heads;
+                self.released |= released;
                 if let Some(merged) = &append.merged {
                     self.confirmed = merged.confirmed;
                     self.fence.epoch = merged.epoch;
@@ -59,13 +60,15 @@ impl EventLog {
     }
 }
 
+/// The heads then, and whether something has left the quarantine.
 fn write(
     conn: &Connection,
     mut heads: PerLane<Head>,
     append: &Append,
-) -> rusqlite::Result<PerLane<Head>> {
+) -> rusqlite::Result<(PerLane<Head>, bool)> {
+    let mut released = false;
     if let Some(merged) = &append.merged {
-        backend::merge(conn, merged)?;
+        released = backend::merge(conn, merged)?;
         heads.synced = merged.parent;
     }
     let mut insert = conn.prepare_cached(
@@ -99,7 +102,7 @@ fn write(
     for document in &append.documents {
         documents::save(conn, document)?;
     }
-    Ok(heads)
+    Ok((heads, released))
 }
 
 /// Remembers a session's last `n`.

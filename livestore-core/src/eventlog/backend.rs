@@ -56,8 +56,8 @@ pub(super) fn confirmed(conn: &Connection) -> rusqlite::Result<u64> {
     conn.query_row("select confirmed from backend", [], |row| row.get(0).map(from_sql))
 }
 
-/// Rolls the synced lane back and notes what the backend has said.
-pub(super) fn merge(conn: &Connection, merged: &Merged) -> rusqlite::Result<()> {
+/// Rolls the synced lane back and notes what the backend has said; whether that took anything out of quarantine.
+pub(super) fn merge(conn: &Connection, merged: &Merged) -> rusqlite::Result<bool> {
     conn.prepare_cached("delete from events where lane = ?1 and number > ?2")?
         .execute((lane_number(Lane::Synced), to_sql(merged.parent.number)))?;
     conn.prepare_cached("update backend set name = ?1, confirmed = ?2")?
@@ -67,15 +67,17 @@ pub(super) fn merge(conn: &Connection, merged: &Merged) -> rusqlite::Result<()> 
     release(conn, &merged.arrived)
 }
 
-/// Takes events out of quarantine. Of a commit of which only some have arrived the others stay, each by itself.
-fn release(conn: &Connection, arrived: &[EventId]) -> rusqlite::Result<()> {
+/// Takes events out of quarantine. Of a commit of which only some have arrived the others stay, each by itself. Whether there were any.
+fn release(conn: &Connection, arrived: &[EventId]) -> rusqlite::Result<bool> {
     let holds_any: bool =
         conn.query_row("select exists (select 1 from quarantine)", [], |row| row.get(0))?;
+    let mut released = false;
     if !holds_any {
-        return Ok(());
+        return Ok(released);
     }
     for id in arrived {
         let Some((commit, reason, at_ms)) = quarantined(conn, *id)? else { continue };
+        released = true;
         conn.prepare_cached(
             "delete from quarantine where tab = ?1 and open = ?2 and first_n = ?3",
         )?
@@ -89,7 +91,7 @@ fn release(conn: &Connection, arrived: &[EventId]) -> rusqlite::Result<()> {
             append::quarantine(conn, &single, &reason, at_ms)?;
         }
     }
-    Ok(())
+    Ok(released)
 }
 
 /// The commit in quarantine that holds an event, why it is there and since when.

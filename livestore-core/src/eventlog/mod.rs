@@ -40,6 +40,8 @@ pub(crate) struct EventLog {
     fence: Fence,
     /// How far the backend has confirmed the synced lane.
     confirmed: u64,
+    /// Something has left the quarantine because a backend has it, since that was last asked.
+    released: bool,
 }
 
 impl EventLog {
@@ -51,6 +53,11 @@ impl EventLog {
     /// How far a backend has confirmed the synced lane; 0 if there never was one.
     pub(crate) fn confirmed(&self) -> u64 {
         self.confirmed
+    }
+
+    /// Whether something has left the quarantine because a backend has it, since this was last asked.
+    pub(crate) fn has_released(&mut self) -> bool {
+        std::mem::take(&mut self.released)
     }
 
     /// The number of this opening, higher than all before it, and the log's epoch.

@@ -110,7 +110,7 @@ impl EventLog {
         let fence = begin_term(&conn).map_err(refused)?;
         let heads = heads(&conn).map_err(refused)?;
         let confirmed = confirmed(&conn).map_err(refused)?;
-        Ok(Self { conn, file: file.to_owned(), heads, fence, confirmed })
+        Ok(Self { conn, file: file.to_owned(), heads, fence, confirmed, released: false })
     }
 }
 

@@ -1,6 +1,6 @@
 //! Reading: commits from a head on, whether a head is ours, how far an author is, quarantine.
 
-use std::num::NonZeroU64;
+use std::{num::NonZeroU64, ops::ControlFlow};
 
 use livestore_sync::{
     Args, ChainHash, ClientId, Commit, Event, EventId, Head, Lane, Refused, SessionId, TabId,
@@ -54,9 +54,67 @@ impl EventLog {
     ) -> Result<Vec<Commit>, LogError> {
         let mut commits = Vec::new();
         let mut open: Vec<Event> = Vec::new();
-        let mut open_first_n = 0;
+        let (mut open_first_n, mut last, mut bytes) = (0, from.number, 0);
+        self.visit(lane, from, |logged| {
+            // A backend may have an event twice, one after the other.
+            let continues = open.last().is_some_and(|last| {
+                last.id.session == logged.event.id.session
+                    && open_first_n == logged.first_n
+                    && last.id.n < logged.event.id.n
+            });
+            if !continues && !open.is_empty() {
+                commits.push(self.close(lane, last, std::mem::take(&mut open))?);
+                if bytes >= max_bytes {
+                    return Ok(ControlFlow::Break(()));
+                }
+            }
+            if open.is_empty() && logged.first_n != logged.event.id.n.get() {
+                let reason = "it is not the first of its commit, which is not before it";
+                return Err(self.damaged(lane, logged.head.number, reason.to_owned()));
+            }
+            bytes += logged.event.bytes();
+            last = logged.head.number;
+            open_first_n = logged.first_n;
+            open.push(logged.event);
+            Ok(ControlFlow::Continue(()))
+        })?;
+        if !open.is_empty() {
+            commits.push(self.close(lane, last, open)?);
+        }
+        Ok(commits)
+    }
+
+    /// The events that follow `from`, which must be in the lane and may be inside a commit, each with the place after
+    /// it, until their arguments exceed `max_bytes`; at least one, if there is one.
+    ///
+    /// # Errors
+    /// As those of [`read`](Self::read).
+    pub(super) fn read_events(
+        &self,
+        lane: Lane,
+        from: Head,
+        max_bytes: usize,
+    ) -> Result<Vec<(Head, Event)>, LogError> {
+        let (mut events, mut bytes) = (Vec::new(), 0);
+        self.visit(lane, from, |logged| {
+            if bytes >= max_bytes {
+                return Ok(ControlFlow::Break(()));
+            }
+            bytes += logged.event.bytes();
+            events.push((logged.head, logged.event));
+            Ok(ControlFlow::Continue(()))
+        })?;
+        Ok(events)
+    }
+
+    /// Hands out what follows `from`, each event's place checked, until `visitor` has enough.
+    fn visit(
+        &self,
+        lane: Lane,
+        from: Head,
+        mut visitor: impl FnMut(Logged) -> Result<ControlFlow<()>, LogError>,
+    ) -> Result<(), LogError> {
         let mut head = from;
-        let mut bytes = 0;
         let mut statement = self
             .conn
             .prepare_cached(
@@ -72,36 +130,14 @@ impl EventLog {
                 decode(row).map_err(|reason| self.damaged(lane, head.number + 1, reason))?;
             head = head.then(&logged.event);
             if head != logged.head {
-                return Err(self.damaged(
-                    lane,
-                    head.number,
-                    "its chain hash does not fit".to_owned(),
-                ));
+                let reason = "its chain hash does not fit".to_owned();
+                return Err(self.damaged(lane, head.number, reason));
             }
-            // A backend may have an event twice, one after the other.
-            let continues = open.last().is_some_and(|last| {
-                last.id.session == logged.event.id.session
-                    && open_first_n == logged.first_n
-                    && last.id.n < logged.event.id.n
-            });
-            if !continues && !open.is_empty() {
-                commits.push(self.close(lane, head.number - 1, std::mem::take(&mut open))?);
-                if bytes >= max_bytes {
-                    return Ok(commits);
-                }
+            if visitor(logged)?.is_break() {
+                break;
             }
-            if open.is_empty() && logged.first_n != logged.event.id.n.get() {
-                let reason = "it is not the first of its commit, which is not before it";
-                return Err(self.damaged(lane, head.number, reason.to_owned()));
-            }
-            bytes += logged.event.args.as_str().len() + logged.event.name.len();
-            open_first_n = logged.first_n;
-            open.push(logged.event);
         }
-        if !open.is_empty() {
-            commits.push(self.close(lane, head.number, open)?);
-        }
-        Ok(commits)
+        Ok(())
     }
 
     /// The event that stands at this number, and the head there.

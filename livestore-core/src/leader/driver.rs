@@ -37,8 +37,16 @@ pub(crate) struct Driver {
     damage: Option<String>,
     /// Whether a damaged log is set aside.
     sets_aside: bool,
-    /// It serves no more: the store was deleted, or its log set aside.
-    ended: bool,
+    ended: Option<Ended>,
+}
+
+/// Why a leader leads no more.
+#[derive(Debug)]
+pub(super) enum Ended {
+    /// The store was deleted.
+    Deleted,
+    /// Its files are others now: the next leader opens them.
+    Replaced(OpenFailure),
 }
 
 impl Driver {
@@ -60,7 +68,7 @@ impl Driver {
         let mode = StorageMode::of(&storage.mode());
         let databases = Databases { storage: storage.clone(), files, schema, log, state };
         let sets_aside = config.sets_damaged_log_aside();
-        let (mended, damage, ended) = (false, None, false);
+        let (mended, damage, ended) = (false, None, None);
         Ok(Self { machine, databases, mode, warnings, mended, damage, sets_aside, ended })
     }
 
@@ -102,16 +110,16 @@ impl Driver {
         tracing::error!(reason, "the log is damaged; the leader stops");
         self.machine.stop(reason.into());
         self.damage.get_or_insert_with(|| reason.to_owned());
-        if self.sets_aside && !self.ended {
-            self.set_log_aside();
+        if self.sets_aside && self.ended.is_none() {
+            self.set_log_aside(reason);
         }
     }
 
     /// Makes the next log, which the next leader uses.
-    fn set_log_aside(&mut self) {
+    fn set_log_aside(&mut self, reason: &str) {
         let Databases { storage, files, .. } = &self.databases;
         match open_log(storage, files.next()) {
-            Ok(_) => self.ended = true,
+            Ok(_) => self.ended = Some(Ended::Replaced(OpenFailure::LogDamaged(reason.to_owned()))),
             Err(error) => tracing::error!(%error, "the damaged log could not be set aside"),
         }
     }
@@ -139,7 +147,7 @@ impl Driver {
     /// Deletes the databases, unless something would be lost with them, or somebody goes on with them. Nobody is led any
     /// more then.
     fn delete(&mut self, asker: SessionId, force: bool) -> Result<(), DeleteRefused> {
-        let others = self.attached().filter(|session| *session != asker).count();
+        let others = self.machine.present().filter(|session| *session != asker).count();
         if others > 0 {
             return Err(DeleteRefused::OtherSessions(others));
         }
@@ -147,13 +155,23 @@ impl Driver {
         if unconfirmed > 0 && !force {
             return Err(DeleteRefused::Unconfirmed(unconfirmed));
         }
-        self.ended = true;
-        self.databases.delete().map_err(DeleteRefused::Storage)
+        let deleted = self.databases.delete();
+        self.ended = Some(match &deleted {
+            Ok(()) => Ended::Deleted,
+            // The log goes last, so the next leader has all that is left of the store.
+            Err(reason) => Ended::Replaced(OpenFailure::Storage(reason.clone())),
+        });
+        deleted.map_err(DeleteRefused::Storage)
     }
 
-    /// Whether the store was deleted, or its log set aside; nobody is led any more then.
-    pub(super) fn has_ended(&self) -> bool {
-        self.ended
+    /// Why nobody is led any more, once that is so.
+    pub(super) fn ended(&self) -> Option<&Ended> {
+        self.ended.as_ref()
+    }
+
+    /// Whether something has left the quarantine because the backend has it, since this was last asked.
+    pub(super) fn has_released(&mut self) -> bool {
+        self.databases.log.has_released()
     }
 
     /// Notes that a session is there, so that what it may come back to is not collected.

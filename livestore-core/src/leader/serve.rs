@@ -19,7 +19,11 @@ use futures_util::{
 use livestore_sync::{FromBackend, PROTOCOL, Recipients, SessionId, ToLeader};
 
 use super::{
-    LeaderConfig, SchemaSet, collect::NOTED_EVERY, courier::Courier, driver::Driver, posts::Posts,
+    LeaderConfig, SchemaSet,
+    collect::NOTED_EVERY,
+    courier::Courier,
+    driver::{Driver, Ended},
+    posts::Posts,
 };
 use crate::{
     link::{ForLeader, ForSession, FrameError, LeaderReport, OpenFailure, Said, from_frame},
@@ -159,8 +163,8 @@ impl Serving {
                 Next::Stop => break,
             }
             self.work();
-            if self.driver.has_ended() {
-                return self.hand_over();
+            if let Some(ended) = self.driver.ended() {
+                return self.hand_over(ended);
             }
             self.note_sessions();
         }
@@ -176,11 +180,10 @@ impl Serving {
         }
     }
 
-    /// Lets the session that started it start the next one, if its log was set aside.
-    fn hand_over(&self) {
-        if let Some(reason) = self.driver.damage() {
-            let failure = OpenFailure::LogDamaged(reason.to_owned());
-            let report = ForSession::Report(LeaderReport::Failed(failure));
+    /// Lets the session that started it start the next one, if there is anything left to lead.
+    fn hand_over(&self, ended: &Ended) {
+        if let Ended::Replaced(failure) = ended {
+            let report = ForSession::Report(LeaderReport::Failed(failure.clone()));
             self.posts.to_sessions(&[self.starter], &report);
         }
     }
@@ -220,9 +223,15 @@ impl Serving {
 
     /// Takes everything that has arrived, then writes until nothing waits.
     fn work(&mut self) {
-        loop {
-            while let Ok(frame) = self.inbox.try_recv() {
+        // What a leader that has ended would take would be lost.
+        while self.driver.ended().is_none() {
+            while self.driver.ended().is_none()
+                && let Ok(frame) = self.inbox.try_recv()
+            {
                 self.take(&frame);
+            }
+            if self.driver.ended().is_some() {
+                return;
             }
             self.talk();
             if !self.write() {
@@ -312,6 +321,9 @@ impl Serving {
     fn send(&mut self) {
         if self.driver.has_mended() {
             self.posts.to_all(&ForSession::Report(self.driver.serving()));
+        }
+        if self.driver.has_released() {
+            self.posts.to_all(&ForSession::Report(LeaderReport::QuarantineChanged));
         }
         while let Some(outgoing) = self.driver.poll_send() {
             let message = ForSession::Sync(outgoing.message);

@@ -1,6 +1,7 @@
 //! [`AnyStore`]: a store without its schema's type. Everything but committing works on it.
 
 use std::{
+    collections::BTreeSet,
     fmt,
     sync::{
         Arc, Mutex, Weak,
@@ -9,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use livestore_sync::{SessionId, StoreId};
+use livestore_sync::{EventId, SessionId, StoreId};
 
 use super::{
     callbacks::{Callbacks, Subscription},
@@ -69,6 +70,8 @@ pub(super) struct Shared {
     pub(super) kept_waiting: AtomicBool,
     /// Journals of dead sessions whose commits the leader does not have yet.
     pub(super) adopted: Mutex<Vec<Adopted>>,
+    /// The rejected commits that are being committed again.
+    pub(super) retried: Mutex<BTreeSet<EventId>>,
     /// What this session's own journal holds.
     pub(super) journaled: Mutex<Journaled>,
     pub(super) opening: Mutex<Option<Opening>>,

@@ -75,14 +75,30 @@ fn unacknowledged(session: &Session) -> usize {
     session.pending_events() + parked.sum::<usize>()
 }
 
+/// No commit is taken while this is there; a deletion that was refused or given up lets them in again.
+struct Deleting<'a>(&'a Shared);
+
+impl Drop for Deleting<'_> {
+    fn drop(&mut self) {
+        if let Ok(mut engine) = self.0.enter() {
+            engine.note_deleting(false);
+        }
+    }
+}
+
 impl Shared {
-    /// Waits until the leader has what was committed here.
-    async fn hand_over(&self) -> Result<(), NotDeleted> {
+    /// Waits until the leader has what was committed here. From then on nothing is committed.
+    async fn hand_over(&self, force: bool) -> Result<Deleting<'_>, NotDeleted> {
         let deadline = now() + PATIENCE;
         loop {
-            let left = self.enter().map(|engine| unacknowledged(&engine.session));
-            match left.map_err(|_| NotAnswered::Closed)? {
-                0 => return Ok(()),
+            let left = {
+                let mut engine = self.enter().map_err(|_| NotAnswered::Closed)?;
+                let left = if force { 0 } else { unacknowledged(&engine.session) };
+                engine.note_deleting(left == 0);
+                left
+            };
+            match left {
+                0 => return Ok(Deleting(self)),
                 left if now() >= deadline => return Err(NotDeleted::Unconfirmed(left as u64)),
                 _ => sleep(LOOK).await,
             }
@@ -90,9 +106,7 @@ impl Shared {
     }
 
     async fn delete(self: &Arc<Self>, force: bool) -> Result<(), NotDeleted> {
-        if !force {
-            self.hand_over().await?;
-        }
+        let _deleting = self.hand_over(force).await?;
         match self.ask(Ask::Delete { force }).await? {
             Said::Deleted(Ok(())) => {}
             Said::Deleted(Err(DeleteRefused::OtherSessions(others))) => {

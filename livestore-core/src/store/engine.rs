@@ -45,6 +45,8 @@ pub(super) struct Engine {
     /// Up to which `n` this session's commits were persisted while there was no backend.
     unordered: u64,
     closing: bool,
+    /// No commit is taken while the leader deletes the store.
+    deleting: bool,
     closed: bool,
 }
 
@@ -70,6 +72,7 @@ impl Engine {
             config,
             unordered: 0,
             closing: false,
+            deleting: false,
             closed: false,
         })
     }
@@ -117,6 +120,8 @@ impl Engine {
         }
         if had_backend && self.session.confirmed().is_none() {
             self.receipts.lose_backend();
+            // Of what was persisted by now it won't be known whether a later backend has it.
+            self.unordered = self.session.next_n().get() - 1;
         }
     }
 
@@ -256,12 +261,21 @@ impl Engine {
 
     /// Whether commits are taken.
     pub(super) fn check_open(&self) -> Result<(), CommitError> {
-        if self.closing || !self.session.is_open() { Err(CommitError::Closed) } else { Ok(()) }
+        if self.closing || self.deleting || !self.session.is_open() {
+            Err(CommitError::Closed)
+        } else {
+            Ok(())
+        }
     }
 
     /// Takes no more commits.
     pub(super) fn stop_taking(&mut self) {
         self.closing = true;
+    }
+
+    /// Takes no commits while the leader deletes the store, or takes them again.
+    pub(super) fn note_deleting(&mut self, deleting: bool) {
+        self.deleting = deleting;
     }
 
     /// Ends: receipts that wait are told. False if it had ended before.

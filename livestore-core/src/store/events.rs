@@ -44,6 +44,8 @@ struct Reading {
     page: VecDeque<LoggedEvent>,
     /// The log has more that is confirmed.
     more: bool,
+    /// How much was confirmed when it was last asked.
+    confirmed: Option<u64>,
     ended: bool,
 }
 
@@ -80,6 +82,7 @@ impl AnyStore {
             names: names.iter().map(|&name| name.to_owned()).collect(),
             page: VecDeque::new(),
             more: true,
+            confirmed: None,
             ended: false,
         };
         stream::unfold(reading, |mut reading| async {
@@ -109,10 +112,12 @@ impl Reading {
     /// Reads a page, once there is one.
     async fn read(&mut self) -> Result<(), EventsError> {
         if !self.more {
-            let number = self.after.number;
-            let moved = |confirmed: u64| confirmed != number;
-            self.store.until(|status| status.confirmed.is_some_and(moved)).await?;
+            let seen = self.confirmed;
+            self.store
+                .until(|status| status.confirmed.is_some() && status.confirmed != seen)
+                .await?;
         }
+        self.confirmed = self.store.status().confirmed;
         let ask = Ask::Events { after: self.after, names: self.names.clone() };
         let page = match self.store.ask(ask).await? {
             Said::Events(page) => page.ok_or(EventsError::Moved(self.after))?,

@@ -173,6 +173,7 @@ async fn open_quietly<S: Schema>(options: StoreOptions<S>) -> Result<AnyStore, O
             status_changed: AtomicBool::new(false),
             kept_waiting: AtomicBool::new(false),
             adopted: Mutex::default(),
+            retried: Mutex::default(),
             journaled: Mutex::default(),
             opening: Mutex::new(None),
             starter: Starter::new::<S>(config, options.worker_script),

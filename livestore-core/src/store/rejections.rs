@@ -74,6 +74,9 @@ pub struct WithoutEffect {
 /// Why a rejected commit was not committed again, or is still listed though it was.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum NotRetried {
+    /// It is being committed again already.
+    #[error("the commit is being retried already")]
+    UnderWay,
     /// It is no longer in quarantine.
     #[error("the commit is no longer in quarantine")]
     Gone,
@@ -204,6 +207,7 @@ impl AnyStore {
     /// # Errors
     /// [`NotRetried`].
     pub async fn retry(&self, rejection: &Rejection) -> Result<Receipt, NotRetried> {
+        let _retry = Retry::begin(&self.0, rejection.id).ok_or(NotRetried::UnderWay)?;
         if !self.rejections().iter().any(|listed| listed.id == rejection.id) {
             return Err(NotRetried::Gone);
         }
@@ -241,6 +245,26 @@ impl AnyStore {
             self.0.enter()?.state.failed().map_err(|error| StoreError::State(error.to_string()))?;
         let listed = |(event, reason)| WithoutEffect { event: ListedEvent::of(&event), reason };
         Ok(failed.into_iter().map(listed).collect())
+    }
+}
+
+/// A rejected commit that is being committed again: a second click must not commit it twice.
+struct Retry<'a> {
+    store: &'a Shared,
+    id: EventId,
+}
+
+impl<'a> Retry<'a> {
+    /// None if it is under way.
+    fn begin(store: &'a Shared, id: EventId) -> Option<Self> {
+        let is_new = locked(&store.retried).insert(id);
+        is_new.then(|| Self { store, id })
+    }
+}
+
+impl Drop for Retry<'_> {
+    fn drop(&mut self) {
+        locked(&self.store.retried).remove(&self.id);
     }
 }
 

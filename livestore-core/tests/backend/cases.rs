@@ -59,7 +59,7 @@ cases![
 pub(crate) fn run(provider: &Provider) {
     for (name, case) in CASES {
         println!("{name}");
-        let patience = sleep(Duration::from_secs(120)).boxed_local();
+        let patience = sleep(Duration::from_secs(300)).boxed_local();
         let case = case(provider, name);
         assert!(
             matches!(block_on(select(case, patience)), Either::Left(_)),

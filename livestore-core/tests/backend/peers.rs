@@ -11,8 +11,8 @@ use std::{
 
 use futures_executor::block_on;
 use livestore_core::{
-    Event, Materialize, MaterializeError, Schema, Store, StoreOptions, Table, Writes,
-    backend::Connection, websocket,
+    Event, Materialize, MaterializeError, NetworkStatus, Schema, Store, StoreOptions, Table,
+    Writes, backend::Connection, websocket,
 };
 
 use crate::{
@@ -121,6 +121,16 @@ impl Ours {
         self.0.commit(noted).expect("it applies");
     }
 
+    /// Cuts it off from its backend.
+    fn pause(&self) {
+        self.0.pause_sync();
+        let start = Instant::now();
+        while self.0.network_status() != NetworkStatus::Paused {
+            assert!(start.elapsed() < PATIENCE, "{:?}", self.0.network_status());
+            thread::sleep(Duration::from_millis(20));
+        }
+    }
+
     fn rows(&self) -> String {
         let rows = self.0.query(Note::query().order_by(Note::ID.asc())).expect("the query runs");
         let rows = rows.iter().map(|note| format!("{}:{}", note.id, note.text));
@@ -157,8 +167,29 @@ fn noted(provider: &Provider, id: &str) -> Vec<String> {
         .collect()
 }
 
+/// Waits until so many texts were noted under an id.
+fn all_noted(provider: &Provider, id: &str, count: usize) -> Vec<String> {
+    let start = Instant::now();
+    loop {
+        let order = noted(provider, id);
+        if order.len() == count {
+            return order;
+        }
+        assert!(start.elapsed() < PATIENCE, "the log has {order:?}");
+        thread::sleep(Duration::from_millis(200));
+    }
+}
+
+/// Who is offline for a while. LiveStore's clients do not always find back to their own server after it was away (seen
+/// once in five runs, with two of them and no part of ours between), so there it is our store.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Offline {
+    All,
+    Ours,
+}
+
 /// Two clients of LiveStore's and one of ours edit a store: live, offline, and the same row at once.
-fn check_peers(provider: &Provider) {
+fn check_peers(provider: &Provider, offline: Offline) {
     let url = provider.url();
     let (mut one, mut two) = (Peer::start(&url, "one"), Peer::start(&url, "two"));
     let ours = Ours::start(&url);
@@ -173,38 +204,48 @@ fn check_peers(provider: &Provider) {
     one.shows("a:from-one b:from-us");
     two.shows("a:from-one b:from-us");
 
-    println!("offline on all sides");
-    provider.go_offline();
+    let go_offline = || match offline {
+        Offline::All => provider.go_offline(),
+        Offline::Ours => ours.pause(),
+    };
+    let go_online = || match offline {
+        Offline::All => provider.go_online(),
+        Offline::Ours => ours.0.resume_sync(),
+    };
+    println!("offline");
+    go_offline();
     one.add("c", "offline-one");
     two.add("d", "offline-two");
     ours.add("e", "offline-us");
-    one.shows("a:from-one b:from-us c:offline-one");
-    two.shows("a:from-one b:from-us d:offline-two");
+    match offline {
+        Offline::All => {
+            one.shows("a:from-one b:from-us c:offline-one");
+            two.shows("a:from-one b:from-us d:offline-two");
+        }
+        Offline::Ours => {
+            one.shows("a:from-one b:from-us c:offline-one d:offline-two");
+            two.shows("a:from-one b:from-us c:offline-one d:offline-two");
+        }
+    }
     ours.shows("a:from-one b:from-us e:offline-us");
-    provider.go_online();
+    go_online();
     let all = "a:from-one b:from-us c:offline-one d:offline-two e:offline-us";
     one.shows(all);
     two.shows(all);
     ours.shows(all);
 
     println!("conflict");
-    provider.go_offline();
+    go_offline();
     one.add("f", "of-one");
     two.add("f", "of-two");
     ours.add("f", "of-us");
-    one.shows(&format!("{all} f:of-one"));
-    two.shows(&format!("{all} f:of-two"));
     ours.shows(&format!("{all} f:of-us"));
-    provider.go_online();
-    let start = Instant::now();
-    let order = loop {
-        let order = noted(provider, "f");
-        if order.len() == 3 {
-            break order;
-        }
-        assert!(start.elapsed() < PATIENCE, "the log has {order:?}");
-        thread::sleep(Duration::from_millis(200));
-    };
+    if offline == Offline::All {
+        one.shows(&format!("{all} f:of-one"));
+        two.shows(&format!("{all} f:of-two"));
+    }
+    go_online();
+    let order = all_noted(provider, "f", 3);
     // The last one in the log wins, wherever it came from; who has committed it shows it all along.
     let all = format!("{all} f:{}", order[2]);
     ours.shows(&all);
@@ -220,10 +261,10 @@ fn check_peers(provider: &Provider) {
 
 #[test]
 fn livestores_clients_and_ours_edit_one_store_through_our_server() {
-    check_peers(&Provider::ours(Wire::WebSocket));
+    check_peers(&Provider::ours(Wire::WebSocket), Offline::All);
 }
 
 #[test]
 fn livestores_clients_and_ours_edit_one_store_through_livestores_server() {
-    check_peers(&Provider::livestores(Wire::WebSocket));
+    check_peers(&Provider::livestores(Wire::WebSocket), Offline::Ours);
 }

@@ -11,16 +11,16 @@ use std::{
     pin::pin,
     sync::{
         Arc,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     time::{Duration, Instant},
 };
 
 use futures_executor::block_on;
-use futures_util::{FutureExt, StreamExt};
+use futures_util::{FutureExt, StreamExt, future::join};
 use livestore_core::{
     BootStatus, BootWarning, CommitError, EventsError, Head, LoggedEvent, NetworkStatus,
-    NotConfirmed, NotDeleted, OpenError, Store, StoreOptions, SyncOptions, SyncStatus,
+    NotConfirmed, NotDeleted, NotRetried, OpenError, Store, StoreOptions, SyncOptions, SyncStatus,
     http_polling, websocket,
 };
 use server::Backend;
@@ -97,8 +97,9 @@ fn what_is_committed_offline_is_pending_until_the_backend_is_back() {
     assert!(!is_synced(&one));
     eventually("and why", || one.sync_status().error.is_some());
     backend.go_online();
+    one.retry_sync();
+    other.retry_sync();
     for store in [&one, &other] {
-        store.retry_sync();
         eventually("all are everywhere", || ids(store) == [1, 2, 3, 4] && is_synced(store));
     }
     for receipt in receipts {
@@ -113,9 +114,11 @@ fn a_commit_that_the_backend_refuses_is_taken_back_and_can_be_tried_again() {
     let store = open(options(backend.options()));
     *backend.refuses.text.lock().unwrap() = Some("bad");
     confirm(&store, added(1));
+    store.pause_sync();
     let bad = commit(&store, NoteEvent::Added { id: 2, text: "bad".into() });
     let next = commit(&store, added(3));
     assert_eq!(ids(&store), [1, 2, 3]);
+    store.resume_sync();
     let refused = block_on(bad.confirmed());
     assert!(
         matches!(&refused, Err(NotConfirmed::Refused(reason)) if reason.contains("not here")),
@@ -129,7 +132,11 @@ fn a_commit_that_the_backend_refuses_is_taken_back_and_can_be_tried_again() {
     assert_eq!(rejection.events[0].name, "v1.NoteAdded");
     assert_eq!(block_on(store.rejections_now()), Ok(vec![rejection.clone()]), "asked, too");
     *backend.refuses.text.lock().unwrap() = None;
-    let again = block_on(store.retry(&rejection)).expect("it applies");
+    let (again, second) =
+        block_on(async { join(store.retry(&rejection), store.retry(&rejection)).await });
+    let again = again.expect("it applies");
+    assert!(matches!(second, Err(NotRetried::UnderWay)), "a double click: {second:?}");
+    assert!(matches!(block_on(store.retry(&rejection)), Err(NotRetried::Gone)));
     assert_eq!(block_on(again.confirmed()), Ok(()));
     assert_eq!(ids(&store), [1, 2, 3]);
     assert!(store.rejections().is_empty());
@@ -140,12 +147,12 @@ fn a_commit_that_the_backend_refuses_is_taken_back_and_can_be_tried_again() {
 fn who_is_not_let_in_says_anew_who_it_is_without_opening_again() {
     let backend = Backend::start();
     backend.refuses.strangers.store(true, Ordering::Relaxed);
-    let asked = Arc::new(AtomicUsize::new(0));
+    let (asked, renewed) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicBool::new(false)));
     let payload = {
-        let asked = Arc::clone(&asked);
+        let (asked, renewed) = (Arc::clone(&asked), Arc::clone(&renewed));
         move || {
-            // The token has run out, and the next one is right.
-            let token = if asked.fetch_add(1, Ordering::Relaxed) == 0 { "old" } else { "right" };
+            asked.fetch_add(1, Ordering::Relaxed);
+            let token = if renewed.load(Ordering::Relaxed) { "right" } else { "old" };
             async move { Some(serde_json::json!({ "token": token })) }
         }
     };
@@ -154,8 +161,9 @@ fn who_is_not_let_in_says_anew_who_it_is_without_opening_again() {
     eventually("it is refused", || {
         let error = store.sync_status().error;
         error.is_some_and(|error| error.contains("nobody knows you"))
+            && store.network_status() == NetworkStatus::Offline
     });
-    assert_eq!(store.network_status(), NetworkStatus::Offline);
+    renewed.store(true, Ordering::Relaxed);
     store.retry_sync();
     assert_eq!(block_on(receipt.confirmed()), Ok(()));
     assert!(asked.load(Ordering::Relaxed) >= 2, "at every connection");
@@ -259,6 +267,23 @@ fn confirmed_events_are_a_stream_that_can_be_taken_up_again() {
 }
 
 #[test]
+fn a_stream_of_events_can_be_taken_up_inside_a_commit() {
+    let backend = Backend::start();
+    let store = open(options(backend.options()));
+    let receipt = store.commit([added(1), added(2), added(3)]).expect("it applies");
+    assert_eq!(block_on(receipt.confirmed()), Ok(()));
+    let some = |since, count| -> Vec<LoggedEvent> {
+        let events = store.events(since, &[]).take(count);
+        block_on(events.map(|event| event.expect("it reads")).collect())
+    };
+    let all = some(Head::ZERO, 3);
+    assert_eq!(numbers(&all), [1, 2, 3]);
+    for (taken, logged) in all.iter().enumerate().take(2) {
+        assert_eq!(some(logged.head, 2 - taken), all[taken + 1..]);
+    }
+}
+
+#[test]
 fn opening_can_wait_until_what_the_backend_has_is_here() {
     let backend = Backend::start();
     let other = open(options(backend.options()));
@@ -356,4 +381,38 @@ fn a_store_is_deleted_only_when_nothing_is_lost_with_it() {
     drop(store);
     assert_eq!(databases(&directory), [""; 0]);
     assert_eq!(ids(&open(StoreOptions::new("notes").directory(directory.path()))), [0; 0]);
+}
+
+#[test]
+fn nothing_that_is_committed_beside_a_deletion_is_lost() {
+    let backend = Backend::start();
+    let open_whole = || open(options(backend.options().initial_sync(Duration::from_secs(60))));
+    for _ in 0..5 {
+        let store = open_whole();
+        let deleted = AtomicBool::new(false);
+        let taken = std::thread::scope(|threads| {
+            let commits = threads.spawn(|| {
+                let mut taken = ids(&store);
+                loop {
+                    let id = i64::try_from(taken.len()).unwrap();
+                    match store.commit(added(id)) {
+                        Ok(_) => taken.push(id),
+                        Err(CommitError::Closed) if deleted.load(Ordering::Relaxed) => {
+                            return taken;
+                        }
+                        // The deletion was refused: it is open again.
+                        Err(CommitError::Closed) => {}
+                        Err(error) => panic!("{error}"),
+                    }
+                    std::thread::sleep(Duration::from_millis(2));
+                }
+            });
+            while let Err(refused) = block_on(store.delete()) {
+                assert!(matches!(refused, NotDeleted::Unconfirmed(_)), "{refused}");
+            }
+            deleted.store(true, Ordering::Relaxed);
+            commits.join().unwrap()
+        });
+        assert_eq!(ids(&open_whole()), taken);
+    }
 }

@@ -171,6 +171,12 @@ impl Leader {
         self.attached.keys().copied()
     }
 
+    /// The sessions that are attached, or about to be.
+    pub fn present(&self) -> impl Iterator<Item = SessionId> + '_ {
+        let loading = self.transfers.keys().filter(|session| !self.attached.contains_key(session));
+        self.attached.keys().chain(loading).copied()
+    }
+
     /// How many commits and documents wait to be written.
     pub fn waiting(&self) -> usize {
         self.intake.len() + self.documents.len()

@@ -175,7 +175,11 @@ impl Courier {
             return Poll::Ready(match pushed {
                 Ok(()) => FromBackend::Pushed { push },
                 Err(error) => {
-                    self.failed(error, |failure| FromBackend::NotPushed { push, failure })
+                    let names_rejected = self.names_rejected();
+                    self.failed(error, |failure| {
+                        let failure = blame(failure, names_rejected);
+                        FromBackend::NotPushed { push, failure }
+                    })
                 }
             });
         }
@@ -199,6 +203,11 @@ impl Courier {
             }
         }
         Poll::Pending
+    }
+
+    /// Whether the backend says which event it refuses.
+    fn names_rejected(&self) -> bool {
+        matches!(&self.line, Line::Up(_, connection) if connection.limits().names_rejected)
     }
 
     fn note_connected(
@@ -274,6 +283,15 @@ impl Courier {
         self.asking = Some((question, waiting));
         self.posts.to_all(&ForSession::AskPayload(question));
         answer
+    }
+}
+
+/// A backend that names what it refuses has other trouble when it names nothing (a full disk, a hook that is late): it
+/// is asked again, and no commit is blamed.
+fn blame(failure: Failure, names_rejected: bool) -> Failure {
+    match failure {
+        Failure::Unknown { reason } if names_rejected => Failure::Unavailable { reason },
+        failure => failure,
     }
 }
 

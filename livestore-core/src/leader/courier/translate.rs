@@ -18,6 +18,9 @@ const WIRE_BYTES: usize = 300;
 /// The longest name of a backend, in bytes.
 const NAME_BYTES: usize = 1_000;
 
+/// More bytes than any frame has.
+const BYTES_MOST: usize = 1 << 28;
+
 /// More events than any log has.
 const MOST: u64 = 1 << 53;
 
@@ -67,11 +70,14 @@ pub(super) fn push_batch(batch: &Batch) -> PushBatch {
 
 /// The limits as the machine counts: whatever keeps to them fits on the wire.
 pub(super) fn backend_limits(limits: &ConnectionLimits) -> BackendLimits {
+    // A server may promise more than there is, and more events than its frames have room for.
+    let batch_bytes = limits.batch_bytes.min(BYTES_MOST);
+    let batch_events = limits.batch_events.min(batch_bytes / (2 * WIRE_BYTES)).max(1);
     let around_args = EVENT_BYTES.saturating_sub(livestore_sync::Args::MAX_BYTES + WIRE_BYTES);
     BackendLimits {
-        batch_events: limits.batch_events.max(1),
-        batch_bytes: limits.batch_bytes.saturating_sub(limits.batch_events * WIRE_BYTES),
-        event_bytes: limits.args_bytes + around_args,
+        batch_events,
+        batch_bytes: batch_bytes.saturating_sub(batch_events * WIRE_BYTES),
+        event_bytes: limits.args_bytes.min(BYTES_MOST) + around_args,
         live: limits.live,
     }
 }
@@ -84,6 +90,27 @@ impl From<BackendError> for Failure {
             BackendError::IdMismatch { .. } => Self::Changed,
             BackendError::Rejected { number, reason, .. } => Self::Rejected { number, reason },
             BackendError::Refused(reason) => Self::Unknown { reason },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use livestore_sync::wire::WireLimits;
+
+    use super::{WIRE_BYTES, backend_limits};
+    use crate::{backend::ConnectionLimits, testing::test};
+
+    #[test]
+    fn whatever_a_server_promises_some_event_fits_and_nothing_overflows() {
+        let most = usize::MAX;
+        for (batch_events, frame_bytes, args_bytes) in
+            [(most, most, most), (most, 1_000_000, 500_000), (0, 0, 0), (1, 900_000, most)]
+        {
+            let wire = WireLimits { batch_events, frame_bytes, args_bytes };
+            let limits = backend_limits(&ConnectionLimits::of_wire(wire, true, true));
+            assert!(limits.batch_events >= 1, "{wire:?}");
+            assert!(limits.batch_events == 1 || limits.batch_bytes >= WIRE_BYTES, "{wire:?}");
         }
     }
 }

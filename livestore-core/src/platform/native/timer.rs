@@ -142,9 +142,10 @@ mod tests {
             move || fired.send(what).unwrap()
         };
         let ms = Duration::from_millis;
-        let _late = after(ms(40), fire("late"));
-        let dropped = after(ms(20), fire("dropped"));
+        // However slowly this thread comes to the next line, the soon one is due before the late one.
+        let dropped = after(Duration::from_secs(60), fire("dropped"));
         let _soon = after(ms(10), fire("soon"));
+        let _late = after(ms(40), fire("late"));
         drop(dropped);
         assert_eq!([fires.recv().unwrap(), fires.recv().unwrap()], ["soon", "late"]);
         let again = every(ms(5), fire("again"));

@@ -26,6 +26,8 @@ struct Liar {
     pages: Vec<wire::Page>,
     for_ever: bool,
     push: Result<(), BackendError>,
+    /// Whether it says which event it refuses.
+    names_rejected: bool,
 }
 
 impl Backend for Liar {
@@ -36,7 +38,7 @@ impl Backend for Liar {
 
 impl Connection for Liar {
     fn limits(&self) -> ConnectionLimits {
-        ConnectionLimits::of_wire(WireLimits::PLAIN, true, true)
+        ConnectionLimits::of_wire(WireLimits::PLAIN, true, self.names_rejected)
     }
 
     fn lost(&self) -> Option<Arc<str>> {
@@ -102,7 +104,7 @@ fn pages_that_can_not_be_are_failures_and_change_nothing() {
         ("a name without end", vec![named(&"x".repeat(2_000))], "name is too long"),
         ("an end that never comes", vec![], "did not answer"),
     ] {
-        let liar = Liar { pages, for_ever: false, push: Ok(()) };
+        let liar = Liar { pages, for_ever: false, push: Ok(()), names_rejected: true };
         let mut client = deceived(liar);
         assert_eq!((client.rows(), client.confirmed()), (vec![100], 0), "{what}");
         let status = client.status.take().unwrap();
@@ -114,7 +116,8 @@ fn pages_that_can_not_be_are_failures_and_change_nothing() {
 
 #[test]
 fn the_same_page_without_end_is_read_once() {
-    let liar = Liar { pages: vec![page(&[1, 2], 7)], for_ever: true, push: Ok(()) };
+    let liar =
+        Liar { pages: vec![page(&[1, 2], 7)], for_ever: true, push: Ok(()), names_rejected: true };
     let client = deceived(liar);
     assert_eq!(client.rows(), [1, 2, 100]);
     let status = client.status.unwrap();
@@ -123,7 +126,8 @@ fn the_same_page_without_end_is_read_once() {
 
 #[test]
 fn a_backend_that_never_stops_talking_keeps_nobody_waiting() {
-    let liar = Liar { pages: vec![page(&[], 0)], for_ever: true, push: Ok(()) };
+    let liar =
+        Liar { pages: vec![page(&[], 0)], for_ever: true, push: Ok(()), names_rejected: true };
     let dial = move |_| Box::new(liar.clone()) as Box<dyn Backend>;
     let mut client = Client::dialling(1, Rc::new(dial), OnBackendChanged::Reset);
     for row in 1..=5 {
@@ -136,7 +140,7 @@ fn a_backend_that_never_stops_talking_keeps_nobody_waiting() {
 #[test]
 fn a_count_beyond_all_logs_is_only_a_count() {
     let pages = vec![page(&[1], u64::MAX)];
-    let client = deceived(Liar { pages, for_ever: false, push: Ok(()) });
+    let client = deceived(Liar { pages, for_ever: false, push: Ok(()), names_rejected: true });
     assert_eq!(client.rows(), [1, 100]);
 }
 
@@ -153,13 +157,37 @@ fn answers_to_pushes_that_can_not_be_quarantine_nothing_but_what_they_name() {
         (BackendError::Refused(reason), vec![100]),
     ] {
         let what = format!("{push:?}");
-        let liar = Liar { pages: vec![page(&[], 0)], for_ever: false, push: Err(push) };
+        let liar = Liar {
+            pages: vec![page(&[], 0)],
+            for_ever: false,
+            push: Err(push),
+            names_rejected: true,
+        };
         let dial = move |_| Box::new(liar.clone()) as Box<dyn Backend>;
         let mut client = Client::dialling(1, Rc::new(dial), OnBackendChanged::Reset);
         client.commit(&[100]);
         wait(5, &mut [&mut client]);
         assert_eq!(client.rows(), rows, "{what}");
         assert_eq!(client.quarantined().len(), 1 - rows.len(), "{what}");
+        client.check();
+    }
+}
+
+#[test]
+fn a_commit_is_blamed_for_a_refusal_without_a_name_only_where_refusals_have_none() {
+    for (names_rejected, blamed) in [(true, 0), (false, 1)] {
+        let push = Err(BackendError::Refused("the disk is full".into()));
+        let liar = Liar { pages: vec![page(&[], 0)], for_ever: false, push, names_rejected };
+        let dial = move |_| Box::new(liar.clone()) as Box<dyn Backend>;
+        let mut client = Client::dialling(1, Rc::new(dial), OnBackendChanged::Reset);
+        client.commit(&[100]);
+        wait(300, &mut [&mut client]);
+        assert_eq!(client.quarantined().len(), blamed, "names: {names_rejected}");
+        if names_rejected {
+            assert_eq!(client.rows(), [100]);
+            let error = client.status.take().and_then(|status| status.error);
+            assert!(error.as_deref().is_some_and(|error| error.contains("disk")), "{error:?}");
+        }
         client.check();
     }
 }
