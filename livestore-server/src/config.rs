@@ -25,7 +25,7 @@ pub struct Config {
 /// Bounds and time-outs; `Default` is what the binary uses.
 #[derive(Clone, Debug)]
 pub struct Limits {
-    /// Sockets at a time.
+    /// Sockets, and requests to `/sync`, at a time.
     pub sockets: usize,
     /// Pulls at a time on one socket.
     pub pulls_per_socket: usize,
@@ -38,9 +38,14 @@ pub struct Limits {
     pub idle: Duration,
     /// A client that does not take a frame for so long is cut off; it comes back and catches up.
     pub send: Duration,
+    /// How long the body of a request may take to arrive.
+    pub body: Duration,
+    /// A connection on which nothing moves for so long, in either direction, is cut off by [`crate::Server::serve`].
+    /// An app that serves [`crate::router`] itself has its own bounds for that.
+    pub stalled: Duration,
     /// How long the hooks may take.
     pub hook: Duration,
-    /// How long [`crate::Server::shut_down`] waits for the sockets to close.
+    /// How long the server's end waits for sockets and requests.
     pub shutdown: Duration,
 }
 
@@ -53,6 +58,8 @@ impl Default for Limits {
             ping: Duration::from_secs(20),
             idle: Duration::from_secs(60),
             send: Duration::from_secs(20),
+            body: Duration::from_secs(30),
+            stalled: Duration::from_secs(120),
             hook: Duration::from_secs(10),
             shutdown: Duration::from_secs(5),
         }

@@ -14,12 +14,14 @@ use axum::{
 use futures_util::stream;
 use livestore_sync::wire::{
     BadFrame, ClientFrame, ConnectQuery, Exit, Extensions, FRAME_BYTES, Failure, Hello, Request,
-    RequestId, ServerFrame, Transport, WireLimits,
+    RequestId, ServerFrame, Transport,
 };
+use tokio::sync::OwnedSemaphorePermit;
 
 use crate::{
     admission::{Pusher, admit},
     hooks::Refusal,
+    log::PageSize,
     pulling::{Pulling, Step},
     server::{Barred, Shared},
     socket,
@@ -28,8 +30,8 @@ use crate::{
 /// Bytes that a socket's buffers hold while nothing happens.
 const IDLE_BUFFER: usize = 4 << 10;
 
-/// Bytes of pages in one answer over HTTP to a client that asks again.
-const ANSWER_BYTES: usize = 8 << 20;
+/// Bytes of pages in one answer to a client that asks again: it takes none of them before it has all.
+const ANSWER_BYTES: usize = 512 << 10;
 
 pub(crate) async fn upgrade(
     State(shared): State<Arc<Shared>>,
@@ -86,14 +88,22 @@ pub(crate) async fn post(
     if !shared.allows_origin(&headers) {
         return turn_away(StatusCode::FORBIDDEN, "not from this origin");
     }
+    let Ok(permit) = Arc::clone(&shared.sockets).try_acquire_owned() else {
+        return turn_away(StatusCode::SERVICE_UNAVAILABLE, "too many requests");
+    };
     let headers = Arc::new(headers);
     if let Err(barred) = shared.validate(&query.store, query.payload.clone(), &headers).await {
         return not_let_in(&barred);
     }
-    let Ok(body) = to_bytes(body, FRAME_BYTES).await else {
-        return turn_away(StatusCode::PAYLOAD_TOO_LARGE, "a request has at most 900000 bytes");
+    let body = match tokio::time::timeout(shared.limits.body, to_bytes(body, FRAME_BYTES)).await {
+        Ok(Ok(body)) => body,
+        Ok(Err(_)) => {
+            let reason = "a request has at most 900000 bytes";
+            return turn_away(StatusCode::PAYLOAD_TOO_LARGE, reason);
+        }
+        Err(_) => return turn_away(StatusCode::REQUEST_TIMEOUT, "the request does not arrive"),
     };
-    let exchange = Exchange { shared, query, headers };
+    let exchange = Exchange { shared, query, headers, permit };
     let json = [(header::CONTENT_TYPE, "application/json")];
     (json, exchange.answer(&body).await).into_response()
 }
@@ -133,6 +143,7 @@ struct Exchange {
     shared: Arc<Shared>,
     query: ConnectQuery,
     headers: Arc<HeaderMap>,
+    permit: OwnedSemaphorePermit,
 }
 
 impl Exchange {
@@ -210,16 +221,17 @@ impl Exchange {
 
     /// Writes page after page, each when the client has taken the one before.
     fn stream(self, frames: Vec<String>, pulls: Vec<Pulling>) -> Body {
-        let limits = self.shared.wire_limits(self.query.extensions);
+        let page_size = self.shared.page_size(self.query.extensions);
         // A plain peer takes the end of an answer for the end of the log; ours asks again.
         let most =
             if self.query.extensions == Extensions::NONE { usize::MAX } else { ANSWER_BYTES };
         let writing = Writing {
             shared: self.shared,
-            limits,
+            page_size,
             frames: frames.into(),
             pulls: pulls.into(),
             most,
+            _permit: self.permit,
         };
         let parts = stream::unfold((writing, Some("[")), async |(mut writing, separator)| {
             let separator = separator?;
@@ -237,11 +249,13 @@ impl Exchange {
 /// The rest of an answer.
 struct Writing {
     shared: Arc<Shared>,
-    limits: WireLimits,
+    page_size: PageSize,
     frames: VecDeque<String>,
     pulls: VecDeque<Pulling>,
     /// Bytes of pages that may still be written.
     most: usize,
+    /// Held until the answer is written, or given up.
+    _permit: OwnedSemaphorePermit,
 }
 
 impl Writing {
@@ -252,7 +266,7 @@ impl Writing {
         let pulling = self.pulls.front_mut()?;
         let step = match self.most {
             0 => Step::Last(pulling.end()),
-            _ => pulling.next(&self.shared, self.limits).await,
+            _ => pulling.next(&self.shared, self.page_size).await,
         };
         let frame = match step {
             Step::Frame(frame) => {

@@ -16,6 +16,7 @@ mod admission;
 mod config;
 mod hooks;
 mod http;
+mod listening;
 mod log;
 mod metrics;
 mod pulling;

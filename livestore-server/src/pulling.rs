@@ -1,16 +1,17 @@
 //! One pull: where it stands, and its next frame.
 //!
-//! A pull is a place in the log and nothing else: no queue. Whoever reads slowly is behind, and costs no memory.
+//! A pull is a place in the log and nothing else: no queue. Whoever reads slowly is behind, and costs no memory. A client
+//! that acknowledges its pages has no more than a few on their way, so that it need not hold a backlog either.
 
 use livestore_sync::{
     StoreId,
-    wire::{Cursor, Exit, Failure, Remaining, RequestId, ServerFrame, WireLimits, encode_chunk},
+    wire::{Cursor, Exit, Failure, Remaining, RequestId, ServerFrame, encode_chunk},
 };
 
 use crate::{log::PageSize, server::Shared};
 
-/// Bytes around the events of a page.
-const ENVELOPE_BYTES: usize = 2_000;
+/// Pages on their way to a client that says when it has them.
+const UNACKNOWLEDGED: usize = 32;
 
 /// A pull under way.
 #[derive(Debug)]
@@ -22,6 +23,8 @@ pub(crate) struct Pulling {
     /// A pull answers with at least one page, even if that is empty.
     answered: bool,
     caught_up: bool,
+    /// Pages that the client has not acknowledged. Nobody counts those of a client that need not.
+    unacknowledged: Option<usize>,
 }
 
 /// What a pull has to say.
@@ -53,7 +56,19 @@ impl Pulling {
                 number
             }
         };
-        Ok(Self { id, store, live, after, answered: false, caught_up: false })
+        let unacknowledged = None;
+        Ok(Self { id, store, live, after, answered: false, caught_up: false, unacknowledged })
+    }
+
+    /// Waits for the client, which acknowledges each page.
+    pub(crate) fn with_acknowledgements(mut self) -> Self {
+        self.unacknowledged = Some(0);
+        self
+    }
+
+    /// The client has a page.
+    pub(crate) fn acknowledge(&mut self) {
+        self.unacknowledged = self.unacknowledged.map(|count| count.saturating_sub(1));
     }
 
     /// The log may have grown.
@@ -61,22 +76,25 @@ impl Pulling {
         self.caught_up = false;
     }
 
-    /// Whether it would wait; one that is not live has an end to tell.
-    pub(crate) fn is_caught_up(&self) -> bool {
-        self.live && self.caught_up
+    /// Whether it would wait: for the log, or for the client. One that is not live has an end to tell.
+    pub(crate) fn waits(&self) -> bool {
+        if self.caught_up { self.live } else { self.is_full() }
     }
 
-    pub(crate) async fn next(&mut self, shared: &Shared, limits: WireLimits) -> Step {
+    fn is_full(&self) -> bool {
+        self.unacknowledged.is_some_and(|count| count >= UNACKNOWLEDGED)
+    }
+
+    pub(crate) async fn next(&mut self, shared: &Shared, size: PageSize) -> Step {
         if self.caught_up {
             return match self.live {
                 true => Step::Wait,
                 false => Step::Last(self.exit(Exit::PullDone)),
             };
         }
-        let size = PageSize {
-            events: limits.batch_events,
-            bytes: limits.frame_bytes.saturating_sub(ENVELOPE_BYTES),
-        };
+        if self.is_full() {
+            return Step::Wait;
+        }
         let page = match shared.log.read(&self.store, self.after, size).await {
             Ok(page) => page,
             Err(error) => {
@@ -98,6 +116,7 @@ impl Pulling {
             };
         }
         self.answered = true;
+        self.unacknowledged = self.unacknowledged.map(|count| count + 1);
         shared.metrics.events_out.inc_by(page.items.len() as u64);
         let items = page.items.iter().map(|item| item.json.as_ref());
         Step::Frame(encode_chunk(&self.id, items, Remaining::Known(remaining), &page.head.backend))

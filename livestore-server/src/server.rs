@@ -1,6 +1,6 @@
 //! The server as a whole: what its connections share, its routes, its end.
 
-use std::{sync::Arc, time::Duration};
+use std::{future::IntoFuture, pin::pin, sync::Arc, time::Duration};
 
 use axum::{
     Router,
@@ -22,9 +22,16 @@ use crate::{
     config::{Config, Limits},
     hooks::{HookFailed, Hooks, Identity, Refusal, Visitor},
     http,
-    log::{EventLog, LogHead},
+    listening::Watching,
+    log::{EventLog, LogHead, PageSize},
     metrics::Metrics,
 };
+
+/// Bytes of events in a page for a client of ours: a slow link has it before the client loses patience.
+const PAGE_BYTES: usize = 256 << 10;
+
+/// Bytes around the events of a page.
+const ENVELOPE_BYTES: usize = 2_000;
 
 /// A sync backend to be mounted and, at the end, shut down.
 #[derive(Clone, Debug)]
@@ -91,7 +98,7 @@ impl Server {
             .with_state(Arc::clone(&self.shared))
     }
 
-    /// Serves `router` on `listener` until `stopped` resolves, then ends in good order.
+    /// Serves `router` on `listener` until `stopped` resolves, then ends in good order, as [`Server::shut_down`] does.
     ///
     /// # Errors
     /// When the listener fails.
@@ -101,20 +108,33 @@ impl Server {
         router: Router,
         stopped: impl Future<Output = ()> + Send + 'static,
     ) -> std::io::Result<()> {
-        let ending = async move {
-            stopped.await;
-            self.shut_down().await;
-        };
-        axum::serve(listener, router).with_graceful_shutdown(ending).await
+        let limits = &self.shared.limits;
+        let listener = Watching { listener, limit: limits.stalled };
+        let mut closing = self.shared.closing.subscribe();
+        let ending = async move { closed(&mut closing).await };
+        let mut serving =
+            pin!(axum::serve(listener, router).with_graceful_shutdown(ending).into_future());
+        tokio::select! {
+            ended = &mut serving => return ended,
+            () = stopped => {}
+        }
+        // A request that does not end keeps nobody from ending.
+        let serving = tokio::time::timeout(limits.shutdown, serving);
+        let (ended, ()) = tokio::join!(serving, self.shut_down());
+        ended.unwrap_or_else(|_| {
+            tracing::warn!("some connections did not end in time");
+            Ok(())
+        })
     }
 
-    /// Closes all sockets, and waits for them as long as the limits say. What was acknowledged is in the log anyway.
+    /// Closes all sockets, and waits for them and for the requests under way as long as the limits say. What was
+    /// acknowledged is in the log anyway.
     pub async fn shut_down(&self) {
         self.shared.closing.send_replace(true);
         let all = u32::try_from(self.shared.limits.sockets).unwrap_or(u32::MAX);
         let closed = self.shared.sockets.acquire_many(all);
         if tokio::time::timeout(self.shared.limits.shutdown, closed).await.is_err() {
-            tracing::warn!("some sockets did not close in time");
+            tracing::warn!("some sockets or requests did not end in time");
         }
     }
 }
@@ -157,6 +177,15 @@ impl Shared {
         if extensions.batches { self.limits.extended() } else { WireLimits::PLAIN }
     }
 
+    /// How much a page holds for a client with these extensions.
+    pub(crate) fn page_size(&self, extensions: Extensions) -> PageSize {
+        let WireLimits { batch_events: events, frame_bytes, .. } = self.wire_limits(extensions);
+        let bytes = frame_bytes.saturating_sub(ENVELOPE_BYTES);
+        // A plain peer has pages as large as a sync-cf server makes them.
+        let bytes = if extensions == Extensions::NONE { bytes } else { PAGE_BYTES };
+        PageSize { events, bytes }
+    }
+
     /// A browser's page may come in if its origin is allowed; whoever is no page has none.
     pub(crate) fn allows_origin(&self, headers: &axum::http::HeaderMap) -> bool {
         match (&self.origins, headers.get(header::ORIGIN)) {
@@ -169,6 +198,11 @@ impl Shared {
     pub(crate) fn ping_every(&self) -> Duration {
         self.limits.ping
     }
+}
+
+/// Resolves when the server shuts down, or is gone.
+pub(crate) async fn closed(closing: &mut watch::Receiver<bool>) {
+    let _ = closing.wait_for(|closing| *closing).await;
 }
 
 /// Why a visitor does not come in.

@@ -1,7 +1,7 @@
 //! One WebSocket: a loop that takes a frame, hands out what its pulls lack, and watches the time.
 //!
 //! Everything of a socket happens in this one task, one thing after the other: an own push shows in the own live pull
-//! before it is acknowledged. The task holds no queue: a client that does not read stops its own loop, and is cut off.
+//! before it is acknowledged, unless the client has yet to acknowledge the pages before. The task holds no queue: a client that does not read stops its own loop, and is cut off.
 
 use std::{borrow::Cow, sync::Arc, time::Instant};
 
@@ -19,9 +19,10 @@ use crate::{
     admission::{Pusher, admit},
     hooks::{Identity, Refusal},
     http::not_understood,
+    log::PageSize,
     metrics::Counted,
     pulling::{Pulling, Step},
-    server::{Barred, Shared},
+    server::{Barred, Shared, closed},
 };
 
 /// "You may not come in", among the codes that are free to apps.
@@ -48,6 +49,7 @@ pub(crate) async fn serve(
         shared,
         ws,
         limits: shared.wire_limits(extensions),
+        page_size: shared.page_size(extensions),
         extensions,
         tail: shared.log.tail(&query.store),
         query,
@@ -88,6 +90,7 @@ struct Socket<'a> {
     headers: Arc<HeaderMap>,
     extensions: Extensions,
     limits: WireLimits,
+    page_size: PageSize,
     tail: watch::Receiver<u64>,
     pulls: Vec<Pulling>,
     heard: Instant,
@@ -107,7 +110,7 @@ impl Socket<'_> {
         ping.tick().await;
         loop {
             self.hand_out().await?;
-            let behind = self.pulls.iter().any(|pull| !pull.is_caught_up());
+            let behind = self.pulls.iter().any(|pull| !pull.waits());
             let live = !self.pulls.is_empty();
             tokio::select! {
                 biased;
@@ -133,7 +136,7 @@ impl Socket<'_> {
     async fn hand_out(&mut self) -> Result<(), End> {
         let mut place = 0;
         while let Some(pull) = self.pulls.get_mut(place) {
-            match pull.next(self.shared, self.limits).await {
+            match pull.next(self.shared, self.page_size).await {
                 Step::Wait => place += 1,
                 Step::Frame(frame) => {
                     self.send_message(Message::text(frame)).await?;
@@ -175,7 +178,8 @@ impl Socket<'_> {
         for frame in frames {
             match frame {
                 Ok(ClientFrame::Ping) => self.send(&ServerFrame::Pong).await?,
-                Ok(ClientFrame::Ack(_) | ClientFrame::Eof) => {}
+                Ok(ClientFrame::Eof) => {}
+                Ok(ClientFrame::Ack(id)) => self.acknowledge(&id),
                 Ok(ClientFrame::Interrupt(id)) => self.interrupt(id).await?,
                 Ok(ClientFrame::Request { id, request }) => self.perform(id, request).await?,
                 Err(BadFrame { id, reason }) => {
@@ -185,6 +189,12 @@ impl Socket<'_> {
             }
         }
         Ok(())
+    }
+
+    fn acknowledge(&mut self, id: &RequestId) {
+        if let Some(pull) = self.pulls.iter_mut().find(|pull| pull.id == *id) {
+            pull.acknowledge();
+        }
     }
 
     async fn interrupt(&mut self, id: RequestId) -> Result<(), End> {
@@ -218,7 +228,7 @@ impl Socket<'_> {
         };
         // Whoever pushed sees the events before the answer.
         self.wake();
-        while self.pulls.iter().any(|pull| !pull.is_caught_up()) {
+        while self.pulls.iter().any(|pull| !pull.waits()) {
             self.hand_out().await?;
         }
         self.exit(id, exit).await?;
@@ -233,6 +243,11 @@ impl Socket<'_> {
         let store = self.query.store.clone();
         let pulling =
             Pulling::start(self.shared, id.clone(), store, pull.live, pull.cursor).await?;
+        // Ours acknowledge every page; who else does is not known.
+        let pulling = match self.extensions {
+            Extensions::NONE => pulling,
+            _ => pulling.with_acknowledgements(),
+        };
         // A pull that takes another's id takes its place.
         self.pulls.retain(|pull| pull.id != id);
         self.pulls.push(pulling);
@@ -272,11 +287,6 @@ impl Socket<'_> {
             }
         }
     }
-}
-
-/// Resolves when the server shuts down, or is gone.
-async fn closed(closing: &mut watch::Receiver<bool>) {
-    let _ = closing.wait_for(|closing| *closing).await;
 }
 
 /// The close code for what the socket's own layer refused.
