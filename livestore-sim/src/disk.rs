@@ -4,8 +4,8 @@
 use std::{collections::BTreeMap, convert::Infallible, sync::Arc};
 
 use livestore_sync::{
-    BackendId, BackendStart, Commit, Document, DocumentKey, EventId, Head, Lane, LeaderStorage,
-    OnBackendChanged, PerLane, Refused, SessionId,
+    BackendId, BackendStart, ChainHash, Commit, Document, DocumentKey, Event, EventId, Head, Lane,
+    LeaderStorage, OnBackendChanged, PerLane, Refused, SessionId,
 };
 
 use crate::{
@@ -33,8 +33,8 @@ pub struct Merged {
     pub backend: Option<BackendId>,
     /// How often the log was rolled back.
     pub epoch: u64,
-    /// Events that leave the quarantine.
-    pub arrived: Vec<EventId>,
+    /// Events that leave the quarantine, and their fingerprints.
+    pub arrived: Vec<(EventId, ChainHash)>,
 }
 
 /// What one transaction of the log writes.
@@ -46,6 +46,8 @@ pub struct Transaction {
     pub rows: Vec<Row>,
     /// Last `n` of their authors.
     pub last: Vec<(SessionId, u64)>,
+    /// What the backend has brought under the names of this client's sessions.
+    pub own: Vec<(EventId, ChainHash)>,
     /// New values of documents.
     pub documents: Vec<Document>,
     /// Refused commits.
@@ -61,6 +63,8 @@ pub struct Log {
     pub lanes: PerLane<Vec<Row>>,
     /// Last `n` of each author.
     pub last: BTreeMap<SessionId, u64>,
+    /// What the backend has brought under each author's name.
+    pub arrived: BTreeMap<SessionId, BTreeMap<u64, ChainHash>>,
     /// Latest value of each document.
     pub documents: BTreeMap<DocumentKey, Arc<str>>,
     /// Refused commits and why.
@@ -89,6 +93,9 @@ impl Log {
             let last = self.last.entry(*author).or_default();
             *last = (*last).max(*n);
         }
+        for (id, fingerprint) in &transaction.own {
+            self.arrived.entry(id.session).or_default().insert(id.n.get(), *fingerprint);
+        }
         for document in &transaction.documents {
             self.documents.insert(document.key.clone(), document.json.clone());
         }
@@ -107,13 +114,15 @@ impl Log {
         }
         for (commit, reason) in std::mem::take(&mut self.quarantine) {
             let events = commit.events();
-            if !events.iter().any(|event| merged.arrived.contains(&event.id)) {
+            let arrived =
+                |event: &&Event| merged.arrived.contains(&(event.id, event.fingerprint()));
+            if !events.iter().any(|event| arrived(&event)) {
                 self.quarantine.push((commit, reason));
                 continue;
             }
             self.released += 1;
             // Of a commit that a peer has taken in pieces some may arrive.
-            for event in events.iter().filter(|event| !merged.arrived.contains(&event.id)) {
+            for event in events.iter().filter(|event| !arrived(event)) {
                 let piece = Commit::single(commit.lane(), event.clone());
                 self.quarantine.push((piece, Arc::clone(&reason)));
             }
@@ -244,6 +253,11 @@ impl LeaderStorage for Reader<'_> {
 
     fn last_n(&self, author: SessionId) -> Result<u64, Infallible> {
         Ok(self.log.last.get(&author).copied().unwrap_or(0))
+    }
+
+    fn arrived(&self, author: SessionId, after: u64) -> Result<Vec<(u64, ChainHash)>, Infallible> {
+        let arrived = self.log.arrived.get(&author).into_iter().flatten();
+        Ok(arrived.filter(|(n, _)| **n > after).map(|(n, print)| (*n, *print)).collect())
     }
 
     fn holds(&self, lane: Lane, head: Head) -> Result<bool, Infallible> {

@@ -17,6 +17,14 @@ use crate::{
     nodes::SessionNode,
 };
 
+/// An event that somebody has written under another's name.
+pub(crate) const FORGED: &str = "v1.Forged";
+
+/// Whether the event is nobody's whose name it bears.
+pub(crate) fn is_forged(event: &Event) -> bool {
+    &*event.name == FORGED
+}
+
 /// The accounts.
 #[derive(Debug, Default)]
 pub struct Ledger {
@@ -130,7 +138,8 @@ impl Ledger {
         self.read_confirmed(log);
         for (commit, _) in &log.quarantine[self.seen_quarantine..] {
             // The id of an event whose author gave none says something only beside its backend's log.
-            for event in commit.events().iter().filter(|event| !event.id.is_foreign()) {
+            let named = |event: &&Event| !event.id.is_foreign() && !is_forged(event);
+            for event in commit.events().iter().filter(named) {
                 self.check_known(event, client)?;
                 if !self.in_quarantine.insert(event.id) || self.in_log.contains_key(&event.id) {
                     return Err(format!("event {} is in quarantine and elsewhere", event.id));
@@ -146,6 +155,9 @@ impl Ledger {
     fn read_row(&mut self, commit: &Commit, parent: Head, client: ClientId) -> Result<(), String> {
         for (number, event) in (parent.number + 1..).zip(commit.events()) {
             self.check_known(event, client)?;
+            if is_forged(event) {
+                continue;
+            }
             if self.in_log.insert(event.id, (commit.lane(), number)).is_some()
                 || self.in_quarantine.contains(&event.id)
             {
@@ -165,12 +177,16 @@ impl Ledger {
         let rows = &log.lanes.synced;
         let from = rows.partition_point(|row| row.head.number <= self.seen_confirmed);
         for row in rows[from..].iter().take_while(|row| row.head.number <= log.confirmed) {
-            self.was_confirmed.extend(row.commit.events().iter().map(|event| event.id));
+            let events = row.commit.events().iter().filter(|event| !is_forged(event));
+            self.was_confirmed.extend(events.map(|event| event.id));
         }
         self.seen_confirmed = log.confirmed;
     }
 
     fn check_known(&self, event: &Event, client: ClientId) -> Result<(), String> {
+        if is_forged(event) {
+            return Ok(());
+        }
         match self.events.get(&event.id) {
             Some((_, known)) if known == event => Ok(()),
             Some(_) => Err(format!("event {} has changed", event.id)),
@@ -205,6 +221,20 @@ impl Ledger {
         Some(State::from_lanes(lanes))
     }
 
+    /// The events of the commit that ends with this one.
+    fn events_of(&self, last: EventId) -> Vec<EventId> {
+        let first = self.firsts.get(&last).map_or(last.n, |first| first.n);
+        let of_commit = (first.get()..=last.n.get()).filter_map(NonZeroU64::new);
+        of_commit.map(|n| EventId { n, ..last }).collect()
+    }
+
+    /// A session that folds the log itself has told the app that a commit is gone, as the log has another under its name.
+    pub fn gave_way(&mut self, settled: &Settled) {
+        if matches!(settled.outcome, Outcome::Refused { .. }) {
+            self.excused.extend(self.events_of(settled.last));
+        }
+    }
+
     /// A session's word about a commit must be true, or have been true.
     pub fn check_settled(&self, settled: &Settled) -> Result<(), String> {
         let id = settled.last;
@@ -216,9 +246,7 @@ impl Ledger {
             Outcome::Confirmed => self.was_confirmed.contains(&id),
             // A part of it may be in the log all the same, if a peer has cut it.
             Outcome::Refused { .. } => {
-                let first = self.firsts.get(&id).map_or(id.n, |first| first.n);
-                let of_commit = (first.get()..=id.n.get()).filter_map(NonZeroU64::new);
-                of_commit.map(|n| EventId { n, ..id }).any(|id| self.was_refused.contains(&id))
+                self.events_of(id).iter().any(|id| self.was_refused.contains(id))
             }
         };
         if holds || self.excused.contains(&id) {

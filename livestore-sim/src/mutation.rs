@@ -32,6 +32,8 @@ pub enum Mutation {
     LoseIds,
     /// A backend appends whatever its head is.
     IgnoreParent,
+    /// Whatever a backend brings under a session's name counts as pushed by it.
+    BelieveNames,
     /// A restarted client takes the backend for the one it knew.
     TrustBackend,
 }

@@ -8,9 +8,9 @@ use std::{
 };
 
 use livestore_sync::{
-    ClientId, Commit, Document, DocumentKey, EventId, Fence, Leader, LeaderConfig, Limits, Merge,
-    MergeError, OnBackendChanged, PROTOCOL, Refused, Session, SessionConfig, SessionId, ToLeader,
-    ToSession, Work,
+    ClientId, Commit, Document, DocumentKey, Fence, Head, Lane, Leader, LeaderConfig, Limits,
+    Merge, MergeError, OnBackendChanged, PROTOCOL, Refused, Session, SessionConfig, SessionId,
+    ToLeader, ToSession, Work,
 };
 
 use crate::{
@@ -67,6 +67,14 @@ pub enum Fate {
     DiesBeforeWord,
 }
 
+/// What an undo record belongs to: a commit by its content, as others may bear its name.
+pub(crate) type UndoKey = (Lane, Head);
+
+/// The commit's key.
+pub(crate) fn undo_key(commit: &Commit) -> UndoKey {
+    (commit.lane(), Head::ZERO.after(commit))
+}
+
 /// A leader and its working state.
 #[derive(Debug)]
 pub struct LeaderNode {
@@ -77,7 +85,7 @@ pub struct LeaderNode {
     /// What it has applied.
     pub state: State,
     /// What brings back pending commits that this leader has applied itself; of others it has none, and folds the log.
-    pub undos: HashMap<EventId, Undo>,
+    pub(crate) undos: HashMap<UndoKey, Undo>,
 }
 
 impl LeaderNode {
@@ -139,6 +147,7 @@ impl LeaderNode {
         let mut transaction = Transaction {
             last: group.last.clone(),
             documents: group.documents.clone(),
+            quarantine: group.quarantined.clone(),
             ..Transaction::default()
         };
         let mut refused = Vec::new();
@@ -146,7 +155,7 @@ impl LeaderNode {
             let lane = commit.lane();
             match self.state.apply(self.schema, &commit) {
                 Ok(undo) => {
-                    self.undos.insert(commit.id(), undo);
+                    self.undos.insert(undo_key(&commit), undo);
                     head[lane] = head[lane].after(&commit);
                     transaction.rows.push(Row { head: head[lane], commit });
                 }
@@ -199,7 +208,7 @@ pub struct SessionNode {
     /// The state was damaged and no new one has arrived.
     pub damaged: bool,
     /// What brings pending commits back; those without effect have none.
-    undos: HashMap<EventId, Undo>,
+    undos: HashMap<UndoKey, Undo>,
     /// Documents as its readers see them.
     pub documents: BTreeMap<DocumentKey, Arc<str>>,
     /// Dead sessions whose journals it has taken and not yet settled.
@@ -226,7 +235,7 @@ impl SessionNode {
     /// Commits; false when the app refuses, and then nothing has changed.
     pub fn commit(&mut self, commit: Commit) -> Result<bool, String> {
         let Ok(undo) = self.state.apply(self.schema, &commit) else { return Ok(false) };
-        self.undos.insert(commit.id(), undo);
+        self.undos.insert(undo_key(&commit), undo);
         self.machine.commit(commit).map_err(|error| error.to_string())?;
         Ok(true)
     }
@@ -251,7 +260,8 @@ impl SessionNode {
         let work = match self.machine.receive(now, message) {
             Ok(work) => work,
             // Another client gave a backend that had lost a commit a part of it back; the session takes a new state.
-            Err(MergeError::OutOfOrder { .. }) => {
+            // Or somebody has taken the name of what is pending.
+            Err(MergeError::OutOfOrder { .. } | MergeError::OtherContent { .. }) => {
                 self.damaged = true;
                 return Ok(());
             }
@@ -290,7 +300,7 @@ impl SessionNode {
     }
 
     fn execute(&mut self, now: Duration, mut merge: Merge, mutation: Option<Mutation>) {
-        let without_effect = |commit: &Commit| !self.undos.contains_key(&commit.id());
+        let without_effect = |commit: &Commit| !self.undos.contains_key(&undo_key(commit));
         if self.damaged || merge.confirmed.iter().any(without_effect) {
             // The leader's app is another version: what had no effect here had one there.
             self.damaged = true;
@@ -300,13 +310,13 @@ impl SessionNode {
             merge.roll_back.reverse();
         }
         for commit in &merge.roll_back {
-            if let Some(undo) = self.undos.remove(&commit.id()) {
+            if let Some(undo) = self.undos.remove(&undo_key(commit)) {
                 self.state.undo(&undo);
             }
         }
         for commit in &merge.apply {
             let undo = self.state.apply_logged(self.schema, commit);
-            self.undos.insert(commit.id(), undo);
+            self.undos.insert(undo_key(commit), undo);
         }
         if mutation == Some(Mutation::DropLastPending) {
             merge.reapply.pop();
@@ -315,14 +325,14 @@ impl SessionNode {
         let early = mutation == Some(Mutation::ForgetUndoEarly);
         let logged = merge.confirmed.iter().chain(&merge.apply).filter(|_| early);
         for commit in merge.forget.iter().chain(logged) {
-            self.undos.remove(&commit.id());
+            self.undos.remove(&undo_key(commit));
         }
     }
 
     fn apply_pending(&mut self, commits: Vec<Commit>) {
         for commit in commits {
             if let Ok(undo) = self.state.apply(self.schema, &commit) {
-                self.undos.insert(commit.id(), undo);
+                self.undos.insert(undo_key(&commit), undo);
             }
         }
     }

@@ -2,12 +2,12 @@
 
 use std::{convert::Infallible, sync::Arc, time::Duration};
 
-use livestore_sync::{Commit, EventId, FromBackend, Head, LeaderMerge, Refused};
+use livestore_sync::{Commit, FromBackend, Head, LeaderMerge, Refused};
 
 use crate::{
     disk::{Disk, Merged, Reader, Row, StateFile, Transaction},
     mutation::Mutation,
-    nodes::{Fate, LeaderNode},
+    nodes::{Fate, LeaderNode, undo_key},
 };
 
 impl LeaderNode {
@@ -40,7 +40,10 @@ impl LeaderNode {
             merge.reapply.pop();
         }
         self.roll_back(disk, &merge, mutation);
-        let mut transaction = Transaction { last: merge.last.clone(), ..Transaction::default() };
+        let mut transaction = Transaction { own: merge.own.clone(), ..Transaction::default() };
+        if mutation == Some(Mutation::BelieveNames) {
+            transaction.last = merge.own.iter().map(|(id, _)| (id.session, id.n.get())).collect();
+        }
         let mut head = merge.parent;
         for commit in &merge.apply {
             self.state.apply_logged(self.schema, commit);
@@ -52,7 +55,7 @@ impl LeaderNode {
         };
         transaction.quarantine.extend(merge.quarantined.iter().filter(kept).cloned());
         transaction.merged = Some(merged(&merge, disk, mutation));
-        self.undos.retain(|id, _| !is_confirmed(&merge.apply, *id));
+        self.undos.retain(|key, _| merge.apply.iter().all(|commit| undo_key(commit) != *key));
         match fate {
             Fate::DiesBeforeLog => return Some(false),
             Fate::StorageRefuses => {
@@ -77,7 +80,7 @@ impl LeaderNode {
 
     /// Along the undo records; or, where one is missing, by folding the log.
     fn roll_back(&mut self, disk: &Disk, merge: &LeaderMerge, mutation: Option<Mutation>) {
-        let known = |commit: &Commit| self.undos.contains_key(&commit.id());
+        let known = |commit: &Commit| self.undos.contains_key(&undo_key(commit));
         if !merge.roll_back.iter().all(known) {
             self.state = disk.log.fold_to(self.schema, merge.parent);
             return;
@@ -87,7 +90,7 @@ impl LeaderNode {
             commits.reverse();
         }
         for commit in commits {
-            if let Some(undo) = self.undos.remove(&commit.id()) {
+            if let Some(undo) = self.undos.remove(&undo_key(commit)) {
                 self.state.undo(&undo);
             }
         }
@@ -103,7 +106,7 @@ impl LeaderNode {
         for commit in &merge.reapply {
             match self.state.apply(self.schema, commit) {
                 Ok(undo) => {
-                    self.undos.insert(commit.id(), undo);
+                    self.undos.insert(undo_key(commit), undo);
                     append(transaction, head, commit.clone());
                 }
                 Err(reason) => {
@@ -120,10 +123,6 @@ impl LeaderNode {
 fn append(transaction: &mut Transaction, head: &mut Head, commit: Commit) {
     *head = head.after(&commit);
     transaction.rows.push(Row { head: *head, commit });
-}
-
-fn is_confirmed(apply: &[Commit], id: EventId) -> bool {
-    apply.iter().any(|commit| commit.id() == id)
 }
 
 fn merged(merge: &LeaderMerge, disk: &Disk, mutation: Option<Mutation>) -> Merged {

@@ -82,6 +82,11 @@ fn a_backend_that_appends_whatever_its_head_is_is_caught() {
 }
 
 #[test]
+fn names_that_are_believed_are_caught() {
+    check::<Cluster>(Mutation::BelieveNames);
+}
+
+#[test]
 fn a_replaced_backend_taken_for_the_old_one_is_caught() {
     check::<Cluster>(Mutation::TrustBackend);
 }

@@ -8,7 +8,10 @@ use std::{num::NonZeroU64, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
-use crate::id::{EventId, SessionId};
+use crate::{
+    head::{ChainHash, Head},
+    id::{EventId, SessionId},
+};
 
 /// The two sequences of a store. They never mix: not in a commit, not in a table.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug, Serialize, Deserialize)]
@@ -178,6 +181,11 @@ pub struct Event {
 }
 
 impl Event {
+    /// What tells it from an event of the same id and another content.
+    pub fn fingerprint(&self) -> ChainHash {
+        Head::ZERO.then(self).hash
+    }
+
     /// About how many bytes it takes in a message, a journal or a log.
     pub fn bytes(&self) -> usize {
         // Four numbers of up to ten bytes each, and the lengths of name and arguments.

@@ -3,14 +3,15 @@
 //! 1. Pending commits that arrive first and in order are confirmed where they stand; nothing is rolled back for them.
 //! 2. At the first difference everything pending from there on is rolled back (newest first), what arrived is applied,
 //!    and what neither arrived nor was refused is applied again, in its old order.
-//! 3. The same id with another name or other arguments is an error, never a guess.
+//! 3. The same id with another name or other arguments is an error, never a guess; but for a commit that is refused.
 //! 4. What arrives counts by event: a peer that knows no commits may send one in pieces. A pending commit of which
 //!    only a part arrived is rolled back whole; the rest of it stays pending as a commit of its own.
+//! 5. What arrives may have an event twice, or two of one name: a log may, and whoever folds it has to.
 //!
 //! Deliberately not here: state, numbers and heads. [`crate::Pending`] keeps the chain, drivers execute the plan.
 //! Whether what arrived may yet be rolled back is the caller's to know: it says which undo records can go.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 
 use crate::{
     event::{Commit, Event, Lane},
@@ -74,12 +75,6 @@ pub enum MergeError {
         /// The id of both.
         id: EventId,
     },
-    /// An event arrived twice.
-    #[error("event {id} arrived twice")]
-    Twice {
-        /// Its id.
-        id: EventId,
-    },
     /// Events of a commit arrived, but not from its first on.
     #[error("event {id} arrived before one that was committed before it")]
     OutOfOrder {
@@ -108,16 +103,18 @@ pub fn merge(
     if let Some(stray) = pending.iter().chain(incoming).find(|commit| commit.lane() != lane) {
         return Err(MergeError::OtherLane { id: stray.id() });
     }
-    let arrived = index(incoming)?;
-    for event in pending.iter().flat_map(Commit::events) {
-        if arrived.get(&event.id).is_some_and(|other| *other != event) {
+    let arrived: HashSet<&Event> = incoming.iter().flat_map(Commit::events).collect();
+    let names: HashSet<EventId> = arrived.iter().map(|event| event.id).collect();
+    let refused: HashSet<&EventId> = refused.iter().collect();
+    let is_refused = |commit: &Commit| refused.contains(&commit.id());
+    let kept = pending.iter().filter(|commit| !is_refused(commit));
+    for event in kept.flat_map(Commit::events) {
+        if names.contains(&event.id) && !arrived.contains(event) {
             return Err(MergeError::OtherContent { id: event.id });
         }
     }
 
     let (in_place, apply) = confirm_in_place(pending, incoming);
-    let refused: HashSet<&EventId> = refused.iter().collect();
-    let is_refused = |commit: &Commit| refused.contains(&commit.id());
     let rest = &pending[in_place..];
     let keep =
         if apply.is_empty() { rest.iter().position(is_refused).unwrap_or(rest.len()) } else { 0 };
@@ -132,11 +129,11 @@ pub fn merge(
         refused: Vec::new(),
     };
     for commit in &rest[keep..] {
-        let here =
-            commit.events().iter().take_while(|event| arrived.contains_key(&event.id)).count();
-        match commit.without_first(here) {
+        let here = |event: &&Event| arrived.contains(event);
+        let first = commit.events().iter().take_while(here).count();
+        match commit.without_first(first) {
             None => merge.echoed.push(commit.clone()),
-            Some(left) if left.events().iter().any(|event| arrived.contains_key(&event.id)) => {
+            Some(left) if left.events().iter().any(|event| here(&event)) => {
                 return Err(MergeError::OutOfOrder { id: left.id() });
             }
             Some(_) if is_refused(commit) => merge.refused.push(commit.clone()),
@@ -144,16 +141,6 @@ pub fn merge(
         }
     }
     Ok(merge)
-}
-
-fn index(incoming: &[Commit]) -> Result<HashMap<EventId, &Event>, MergeError> {
-    let mut arrived = HashMap::new();
-    for event in incoming.iter().flat_map(Commit::events) {
-        if arrived.insert(event.id, event).is_some() {
-            return Err(MergeError::Twice { id: event.id });
-        }
-    }
-    Ok(arrived)
 }
 
 /// How many pending commits arrived first, whole and in order; and what arrived after them.

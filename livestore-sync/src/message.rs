@@ -21,12 +21,12 @@ use crate::{
     backend::BackendStatus,
     document::Document,
     event::{Commit, PerLane},
-    head::Head,
+    head::{ChainHash, Head},
     id::{EventId, SessionId},
 };
 
 /// The version of these messages; two sides of different versions don't talk.
-pub const PROTOCOL: u32 = 2;
+pub const PROTOCOL: u32 = 3;
 
 /// Which leader speaks, and how often it has rolled back: newer is greater.
 ///
@@ -310,6 +310,9 @@ pub struct Attached {
     pub last: Vec<(SessionId, u64)>,
     /// Which commits of the named authors, from the named `n` on, are in quarantine.
     pub refused: Vec<Refused>,
+    /// What else the log has under the names of these authors, from the named `n` on: events that a backend has brought
+    /// and that no session has pushed to this log, and their fingerprints.
+    pub arrived: Vec<(EventId, ChainHash)>,
     /// The client's documents and those of the session's tab; empty while there is `more`.
     pub documents: Vec<Document>,
     /// As `count` in [`ToSession::Document`].
@@ -343,4 +346,6 @@ pub struct SnapshotChunk {
     pub last: Vec<(SessionId, u64)>,
     /// As in [`Attached::refused`], at `heads`.
     pub refused: Vec<Refused>,
+    /// As in [`Attached::arrived`], at `heads`.
+    pub arrived: Vec<(EventId, ChainHash)>,
 }

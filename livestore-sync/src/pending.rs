@@ -177,18 +177,22 @@ impl Pending {
         }
     }
 
-    /// Moves the chain to another base and keeps what `keep` says; returns what it took out.
+    /// Moves the chain to another base and keeps of each commit what `keep` says; returns those of which nothing is left.
     pub fn move_to(
         &mut self,
         base: PerLane<Head>,
-        mut keep: impl FnMut(&Commit) -> bool,
+        mut keep: impl FnMut(&Commit) -> Option<Commit>,
     ) -> Vec<Commit> {
-        let (kept, gone): (VecDeque<Commit>, VecDeque<Commit>) =
-            std::mem::take(&mut self.commits).into_iter().partition(|commit| keep(commit));
-        self.commits = kept;
+        let mut gone = Vec::new();
+        for commit in std::mem::take(&mut self.commits) {
+            match keep(&commit) {
+                Some(left) => self.commits.push_back(left),
+                None => gone.push(commit),
+            }
+        }
         self.base = base;
         self.rechain();
-        gone.into()
+        gone
     }
 
     fn rechain(&mut self) {

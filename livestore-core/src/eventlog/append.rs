@@ -1,7 +1,7 @@
 //! Appending: one transaction for events, the sessions' last `n`, documents and quarantine, and for what a backend has
 //! said.
 
-use livestore_sync::{Commit, Document, Head, PerLane, SessionId};
+use livestore_sync::{ChainHash, Commit, Document, EventId, Head, PerLane, SessionId};
 use rusqlite::{Connection, params};
 
 use super::{
@@ -25,6 +25,8 @@ pub(crate) struct Append {
     pub(crate) at_ms: u64,
     /// The last `n` of each author of the above.
     pub(crate) last: Vec<(SessionId, u64)>,
+    /// What a backend has brought under the names of this client's sessions.
+    pub(crate) own: Vec<(EventId, ChainHash)>,
     /// Latest values of documents.
     pub(crate) documents: Vec<Document>,
 }
@@ -99,6 +101,9 @@ fn write(
     for (author, n) in &append.last {
         see(conn, *author, *n)?;
     }
+    for (id, fingerprint) in &append.own {
+        note_arrived(conn, *id, *fingerprint)?;
+    }
     for document in &append.documents {
         documents::save(conn, document)?;
     }
@@ -111,7 +116,24 @@ fn see(conn: &Connection, author: SessionId, n: u64) -> rusqlite::Result<()> {
         "insert into sessions (tab, open, last_n) values (?1, ?2, ?3)
          on conflict (tab, open) do update set last_n = max(last_n, excluded.last_n)",
     )?
-    .execute(params![to_sql(author.tab.0), to_sql(author.open), to_sql(n)])
+    .execute(params![to_sql(author.tab.0), to_sql(author.open), to_sql(n)])?;
+    conn.prepare_cached("delete from arrived where tab = ?1 and open = ?2 and n <= ?3")?
+        .execute(params![to_sql(author.tab.0), to_sql(author.open), to_sql(n)])
+        .map(drop)
+}
+
+/// Remembers what a backend has brought under a session's name, unless the session has pushed that number itself.
+fn note_arrived(conn: &Connection, id: EventId, fingerprint: ChainHash) -> rusqlite::Result<()> {
+    conn.prepare_cached(
+        "insert or replace into arrived (tab, open, n, fingerprint) select ?1, ?2, ?3, ?4
+         where not exists (select 1 from sessions where tab = ?1 and open = ?2 and last_n >= ?3)",
+    )?
+    .execute(params![
+        to_sql(id.session.tab.0),
+        to_sql(id.session.open),
+        to_sql(id.n.get()),
+        fingerprint.0.to_le_bytes(),
+    ])
     .map(drop)
 }
 

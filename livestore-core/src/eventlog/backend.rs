@@ -1,7 +1,9 @@
 //! What the log keeps of its backend: how far that has confirmed the synced lane, and its name; and what a merge
 //! changes before anything is appended.
 
-use livestore_sync::{BackendId, BackendStart, Commit, EventId, Head, Lane, OnBackendChanged};
+use livestore_sync::{
+    BackendId, BackendStart, ChainHash, Commit, Event, EventId, Head, Lane, OnBackendChanged,
+};
 use rusqlite::{Connection, OptionalExtension, params, types::Type};
 
 use super::{EventLog, LogError, append, from_sql, open::lane_number, to_sql};
@@ -17,8 +19,8 @@ pub(crate) struct Merged {
     pub(crate) backend: Option<BackendId>,
     /// How often the log was rolled back.
     pub(crate) epoch: u64,
-    /// Events that leave the quarantine, if they are there: the backend has them.
-    pub(crate) arrived: Vec<EventId>,
+    /// Events that leave the quarantine, if they are there with this content: the backend has them.
+    pub(crate) arrived: Vec<(EventId, ChainHash)>,
 }
 
 impl EventLog {
@@ -68,15 +70,17 @@ pub(super) fn merge(conn: &Connection, merged: &Merged) -> rusqlite::Result<bool
 }
 
 /// Takes events out of quarantine. Of a commit of which only some have arrived the others stay, each by itself. Whether there were any.
-fn release(conn: &Connection, arrived: &[EventId]) -> rusqlite::Result<bool> {
+fn release(conn: &Connection, arrived: &[(EventId, ChainHash)]) -> rusqlite::Result<bool> {
     let holds_any: bool =
         conn.query_row("select exists (select 1 from quarantine)", [], |row| row.get(0))?;
     let mut released = false;
     if !holds_any {
         return Ok(released);
     }
-    for id in arrived {
-        let Some((commit, reason, at_ms)) = quarantined(conn, *id)? else { continue };
+    for (id, fingerprint) in arrived {
+        let Some((commit, reason, at_ms)) = quarantined(conn, *id, *fingerprint)? else {
+            continue;
+        };
         released = true;
         conn.prepare_cached(
             "delete from quarantine where tab = ?1 and open = ?2 and first_n = ?3",
@@ -95,7 +99,11 @@ fn release(conn: &Connection, arrived: &[EventId]) -> rusqlite::Result<bool> {
 }
 
 /// The commit in quarantine that holds an event, why it is there and since when.
-fn quarantined(conn: &Connection, id: EventId) -> rusqlite::Result<Option<(Commit, String, u64)>> {
+fn quarantined(
+    conn: &Connection,
+    id: EventId,
+    fingerprint: ChainHash,
+) -> rusqlite::Result<Option<(Commit, String, u64)>> {
     let found: Option<(String, String, i64)> = conn
         .prepare_cached(
             "select commit_json, reason, at_ms from quarantine
@@ -109,7 +117,8 @@ fn quarantined(conn: &Connection, id: EventId) -> rusqlite::Result<Option<(Commi
     let Some((json, reason, at_ms)) = found else { return Ok(None) };
     let commit: Commit = serde_json::from_str(&json)
         .map_err(|error| rusqlite::Error::FromSqlConversionFailure(0, Type::Text, error.into()))?;
-    let holds = commit.lane() == Lane::Synced && commit.events().iter().any(|event| event.id == id);
+    let is_it = |event: &Event| event.id == id && event.fingerprint() == fingerprint;
+    let holds = commit.lane() == Lane::Synced && commit.events().iter().any(is_it);
     Ok(holds.then(|| (commit, reason, from_sql(at_ms))))
 }
 
@@ -146,7 +155,8 @@ mod tests {
 
     fn merged(parent: Head, confirmed: u64, arrived: &[u64]) -> Merged {
         let backend = Some(BackendId("b".into()));
-        let arrived = arrived.iter().map(|n| id(*n)).collect();
+        let one = |n: u64| (id(n), commit(n, n).events()[0].fingerprint());
+        let arrived = arrived.iter().map(|n| one(*n)).collect();
         Merged { parent, confirmed, backend, epoch: 4, arrived }
     }
 
@@ -214,6 +224,13 @@ mod tests {
             log.append(&Append { merged, ..Append::default() }).unwrap();
             assert_eq!(quarantined(&log), left, "{arrived:?}");
         }
+        // Somebody else's, under the name of what is in quarantine.
+        let mut log = log(&[]);
+        refuse(&mut log);
+        let mut forged = merged(Head::ZERO, 0, &[1, 4]);
+        forged.arrived.iter_mut().for_each(|(_, fingerprint)| *fingerprint = Head::ZERO.hash);
+        log.append(&Append { merged: Some(forged), ..Append::default() }).unwrap();
+        assert_eq!(quarantined(&log), [one(1, 3), two()]);
     }
 
     #[test]
@@ -226,7 +243,7 @@ mod tests {
     #[test]
     fn a_log_of_format_2_is_taken_over_with_nothing_confirmed() {
         let log = log(&[commit(1, 2), commit(3, 3)]);
-        log.batch("drop table backend; pragma user_version = 2");
+        log.batch("drop table backend; drop table arrived; pragma user_version = 2");
         let log = EventLog::open(log.conn, "the log").unwrap();
         let start = log.backend_start(OnBackendChanged::Reset, 0).unwrap();
         assert_eq!((start.confirmed, start.anchor, start.backend), (Head::ZERO, None, None));

@@ -9,6 +9,8 @@
 //! 2. A commit's rows are adjacent and carry the same first `n`.
 //! 3. A session's last `n` is that of its last commit in the log or in quarantine, never falls and is never forgotten: a
 //!    tab that comes back after years may send again what the log has, and the events themselves are kept, too.
+//!    What a backend brings under a session's name moves it not, as anybody may have written that: what of it the session
+//!    has not pushed to this log is kept beside, by its content.
 //! 4. Up to `confirmed` the backend has the synced lane under the same numbers; no commit stands across it.
 //! 5. A file that is no eventlog, or one of a newer format, is never written to nor deleted.
 

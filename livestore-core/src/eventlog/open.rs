@@ -8,7 +8,7 @@ use super::{EventLog, LogError, backend::confirmed, from_sql};
 /// "lslg": marks the file as an eventlog of livestore in SQLite's header.
 const APPLICATION_ID: i64 = 0x6c73_6c67;
 /// The format this version writes; also the newest it reads.
-const FORMAT: i64 = 3;
+const FORMAT: i64 = 4;
 
 const TABLES: &str = "
     create table events (
@@ -37,6 +37,10 @@ const TABLES: &str = "
         one integer primary key check (one = 1), name text, confirmed integer not null
     ) strict;
     insert into backend values (1, null, 0);
+    create table arrived (
+        tab integer not null, open integer not null, n integer not null, fingerprint blob not null,
+        primary key (tab, open, n)
+    ) strict, without rowid;
 ";
 
 /// Brings a log of format 1 to format 2.
@@ -59,6 +63,14 @@ const FROM_2: &str = "
         one integer primary key check (one = 1), name text, confirmed integer not null
     ) strict;
     insert into backend values (1, null, 0);
+";
+
+/// Brings a log of format 3 to format 4.
+const FROM_3: &str = "
+    create table arrived (
+        tab integer not null, open integer not null, n integer not null, fingerprint blob not null,
+        primary key (tab, open, n)
+    ) strict, without rowid;
 ";
 
 /// What a database holds that may be used as an eventlog.
@@ -127,8 +139,9 @@ fn recognise(conn: &Connection, file: &str) -> Result<Found, LogError> {
         read().map_err(|source| LogError::at_open(file, source))?;
     match (application, format, objects) {
         (APPLICATION_ID, FORMAT, _) => Ok(Found::Eventlog),
-        (APPLICATION_ID, 1, _) => Ok(Found::Older(&[FROM_1, FROM_2])),
-        (APPLICATION_ID, 2, _) => Ok(Found::Older(&[FROM_2])),
+        (APPLICATION_ID, 1, _) => Ok(Found::Older(&[FROM_1, FROM_2, FROM_3])),
+        (APPLICATION_ID, 2, _) => Ok(Found::Older(&[FROM_2, FROM_3])),
+        (APPLICATION_ID, 3, _) => Ok(Found::Older(&[FROM_3])),
         (APPLICATION_ID, found, _) if found > FORMAT => {
             Err(LogError::NewerFormat { file: file.to_owned(), found, known: FORMAT })
         }

@@ -181,6 +181,29 @@ impl EventLog {
             .map_err(|source| self.storage(source))
     }
 
+    /// What a backend has brought under a session's name after this `n`, and no session has pushed to this log.
+    ///
+    /// # Errors
+    /// [`LogError::Storage`].
+    pub(crate) fn arrived(
+        &self,
+        author: SessionId,
+        after: u64,
+    ) -> Result<Vec<(u64, ChainHash)>, LogError> {
+        let read = || -> rusqlite::Result<Vec<(u64, ChainHash)>> {
+            self.conn
+                .prepare_cached(
+                    "select n, fingerprint from arrived where tab = ?1 and open = ?2 and n > ?3",
+                )?
+                .query_map((to_sql(author.tab.0), to_sql(author.open), to_sql(after)), |row| {
+                    let fingerprint: [u8; 16] = row.get(1)?;
+                    Ok((from_sql(row.get(0)?), ChainHash(u128::from_le_bytes(fingerprint))))
+                })?
+                .collect()
+        };
+        read().map_err(|source| self.storage(source))
+    }
+
     /// `author`'s commits in quarantine with a first `n` of at least `from`.
     ///
     /// # Errors

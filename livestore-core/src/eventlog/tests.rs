@@ -115,6 +115,7 @@ fn an_append_that_fails_half_way_leaves_nothing_behind() {
         log.conn.execute_batch(block).unwrap();
         let rows = count(&log, "events");
         let group = Append {
+            own: Vec::new(),
             merged: None,
             commits: vec![synced(2, 3), synced(4, 5)],
             quarantined: vec![(synced(6, 6), "because".to_owned())],
@@ -214,6 +215,7 @@ fn quarantine_is_listed_by_author_and_place_and_keeps_the_last_n() {
     let mut log = log();
     let refused = |first, last, why: &str| (synced(first, last), why.to_owned());
     log.append(&Append {
+        own: Vec::new(),
         merged: None,
         commits: vec![synced(1, 1)],
         quarantined: vec![
@@ -277,6 +279,24 @@ fn of_very_many_sessions_none_is_forgotten() {
         .unwrap();
     let log = reopen(reopen(log));
     assert_eq!(log.last_n(session(1)).unwrap(), 3, "it may send its third event once more");
+}
+
+#[test]
+fn what_arrives_under_a_sessions_name_moves_nothing_and_stays_until_the_session_is_past_it() {
+    let mut log = log();
+    append(&mut log, &[synced(1, 2)]);
+    let one = |n: u64| (synced(n, n).id(), synced(n, n).events()[0].fingerprint());
+    let own = [2, 5, 7, (1 << 53) - 1].map(one).to_vec();
+    log.append(&Append { own, ..Append::default() }).unwrap();
+    let arrived = |log: &EventLog, after| -> Vec<u64> {
+        log.arrived(session(1), after).unwrap().into_iter().map(|(n, _)| n).collect()
+    };
+    let log = reopen(log);
+    assert_eq!((log.last_n(session(1)).unwrap(), arrived(&log, 2)), (2, vec![5, 7, (1 << 53) - 1]));
+    assert_eq!(log.arrived(session(1), 5).unwrap()[0], (7, one(7).1));
+    let mut log = log;
+    append(&mut log, &[synced(3, 5)]);
+    assert_eq!((log.last_n(session(1)).unwrap(), arrived(&log, 0)), (5, vec![7, (1 << 53) - 1]));
 }
 
 #[test]
@@ -421,7 +441,7 @@ fn a_database_that_is_no_log_is_refused_by_looking() {
         ("create table t (x)", "another application"),
         ("pragma application_id = 1", "another application"),
         ("pragma user_version = 1", "another application"),
-        ("pragma application_id = 0x6c736c67; pragma user_version = 4", "format 4"),
+        ("pragma application_id = 0x6c736c67; pragma user_version = 5", "format 5"),
         ("pragma application_id = 0x6c736c67; pragma user_version = 0", "never was"),
     ];
     for (sql, why) in cases {

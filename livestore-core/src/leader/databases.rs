@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use livestore_sync::{
-    Commit, Document, Head, Lane, LeaderMerge, LeaderStorage, PerLane, Refused, SessionId,
+    ChainHash, Commit, Document, Head, Lane, LeaderMerge, LeaderStorage, PerLane, Refused,
+    SessionId,
 };
 
 use super::{
@@ -107,7 +108,8 @@ impl Databases {
             commits: merge.apply.clone(),
             quarantined: quarantined.map(|(c, reason)| (c.clone(), reason.to_string())).collect(),
             at_ms,
-            last: merge.last.clone(),
+            last: Vec::new(),
+            own: merge.own.clone(),
             documents: Vec::new(),
         };
         self.in_both(|state, log| {
@@ -200,6 +202,10 @@ impl LeaderStorage for Databases {
 
     fn last_n(&self, author: SessionId) -> Result<u64, NotRead> {
         Ok(self.log.last_n(author)?)
+    }
+
+    fn arrived(&self, author: SessionId, after: u64) -> Result<Vec<(u64, ChainHash)>, NotRead> {
+        Ok(self.log.arrived(author, after)?)
     }
 
     fn holds(&self, lane: Lane, head: Head) -> Result<bool, NotRead> {

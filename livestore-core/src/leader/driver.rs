@@ -203,7 +203,9 @@ impl Driver {
 
     fn write_group(&mut self, now: Duration) -> bool {
         let Some(group) = self.machine.next_group(now) else { return false };
+        let quarantined = group.quarantined.into_iter();
         let append = Append {
+            quarantined: quarantined.map(|(c, reason)| (c, reason.to_string())).collect(),
             last: group.last,
             documents: group.documents,
             at_ms: at_ms(),

@@ -88,6 +88,13 @@ pub enum ClusterAction {
         /// Which event.
         what: u16,
     },
+    /// A peer writes an event under the name of a client's session.
+    Forge {
+        /// Whose.
+        client: u8,
+        /// Which session, and which of its numbers: all told by the bits.
+        what: u16,
+    },
     /// All heals, and the cluster comes to rest.
     Settle,
 }
@@ -100,6 +107,7 @@ pub struct ClusterWeather {
     reorder: u32,
     partition: u32,
     disaster: u32,
+    forge: u32,
 }
 
 impl ClusterWeather {
@@ -111,6 +119,7 @@ impl ClusterWeather {
             reorder: rng.below(3) * 10,
             partition: rng.below(4),
             disaster: rng.below(3),
+            forge: rng.below(3),
         }
     }
 
@@ -135,6 +144,10 @@ impl ClusterWeather {
             23..=35 => {
                 ClusterAction::WriteForeign { what: u16::try_from(rng.below(1 << 16)).unwrap_or(0) }
             }
+            44..=53 if rng.chance(self.forge * 50) => ClusterAction::Forge {
+                client,
+                what: u16::try_from(rng.below(1 << 16)).unwrap_or(0),
+            },
             36..=38 => {
                 let ms = if rng.chance(50) { 3_600_000 } else { -2500 };
                 ClusterAction::SetClock { client, ms }

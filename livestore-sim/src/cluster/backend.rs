@@ -10,10 +10,14 @@ use std::{
 };
 
 use livestore_sync::{
-    BackendId, BackendLimits, Batch, Event, EventId, Failure, FromBackend, Page, ToBackend,
+    Args, BackendId, BackendLimits, Batch, Event, EventId, Failure, FromBackend, Page, ToBackend,
 };
 
-use crate::{mutation::Mutation, world::BARRED};
+use crate::{
+    ledger::{FORGED, is_forged},
+    mutation::Mutation,
+    world::BARRED,
+};
 
 /// Events in one page.
 const PAGE: usize = 5;
@@ -93,7 +97,8 @@ impl Backend {
     }
 
     fn forget(&mut self) {
-        self.ids = self.log.iter().map(|event| event.id).collect();
+        let named = self.log.iter().filter(|event| !is_forged(event));
+        self.ids = named.map(|event| event.id).collect();
         self.restart();
     }
 
@@ -206,13 +211,20 @@ impl Backend {
         Ok((self.append(taken)?, None))
     }
 
+    /// A peer of the same store appends an event under somebody's name.
+    pub fn forge(&mut self, id: EventId) -> Result<Vec<(usize, FromBackend)>, String> {
+        self.foreign += 1;
+        let args = Args::parse(&format!("[0,{}]", self.foreign)).map_err(|e| e.to_string())?;
+        self.append([Event { id, name: FORGED.into(), args }])
+    }
+
     fn append(
         &mut self,
         events: impl IntoIterator<Item = Event>,
     ) -> Result<Vec<(usize, FromBackend)>, String> {
         let after = self.log.len() as u64;
         for event in events {
-            if !self.ids.insert(event.id) {
+            if !is_forged(&event) && !self.ids.insert(event.id) {
                 return Err(format!("the backend has event {} twice", event.id));
             }
             self.log.push(event);

@@ -3,6 +3,7 @@
 use livestore_sync::{Commit, ConnectionStatus, Event, EventId};
 
 use super::{Client, Cluster};
+use crate::ledger::is_forged;
 
 impl Client {
     /// Whether it has stopped syncing, by its policy.
@@ -144,7 +145,9 @@ impl Cluster {
             if !ours.into_iter().eq(&self.backend.log) {
                 return Err(format!("client {at} has another log than the backend"));
             }
-            client.world.check_synced(|id: EventId| self.backend.log.iter().any(|e| e.id == id))?;
+            client.world.check_synced(|id: EventId| {
+                self.backend.log.iter().any(|event| event.id == id && !is_forged(event))
+            })?;
             states.extend(client.world.leader().map(|leader| (at, leader)));
         }
         for (at, leader) in &states {

@@ -175,6 +175,12 @@ impl Cluster {
                 let told = self.backend.write_foreign(what)?;
                 self.tell(told);
             }
+            ClusterAction::Forge { client, what } => {
+                if let Some(id) = self.clients[at(client)].world.name_to_take(what) {
+                    let told = self.backend.forge(id)?;
+                    self.tell(told);
+                }
+            }
             ClusterAction::Settle => return self.settle(),
         }
         Ok(())

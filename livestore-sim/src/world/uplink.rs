@@ -1,8 +1,8 @@
 //! A world's side towards a backend: what a cluster does to it.
 
-use std::time::Duration;
+use std::{num::NonZeroU64, time::Duration};
 
-use livestore_sync::{Fence, FromBackend, Tail, ToBackend, ToSession};
+use livestore_sync::{EventId, Fence, FromBackend, Tail, ToBackend, ToSession};
 
 use super::World;
 use crate::{mutation::Mutation, nodes::LeaderNode};
@@ -52,6 +52,20 @@ impl World {
     /// What the leader wants of the backend.
     pub(crate) fn take_requests(&mut self) -> Vec<ToBackend> {
         std::mem::take(&mut self.requests)
+    }
+
+    /// A name under which a session commits, has committed, will soon commit or never will.
+    pub(crate) fn name_to_take(&self, what: u16) -> Option<EventId> {
+        const MOST: u64 = (1 << 53) - 1;
+        let at = usize::from(what >> 8).checked_rem(self.sessions().len())?;
+        let machine = &self.sessions()[at].machine;
+        let next = machine.next_n().get();
+        let n = match what % 8 {
+            0 => MOST,
+            1..=4 => next + u64::from(what >> 3) % 4,
+            _ => 1 + u64::from(what >> 3) % next,
+        };
+        Some(EventId { client: self.client, session: machine.id(), n: NonZeroU64::new(n)? })
     }
 
     /// The message, by a driver that takes every backend for the one it knew.

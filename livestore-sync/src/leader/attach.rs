@@ -5,8 +5,8 @@ use std::{sync::Arc, time::Duration};
 use super::{Leader, LeaderStorage};
 use crate::{
     event::{Lane, PerLane},
-    head::Head,
-    id::SessionId,
+    head::{ChainHash, Head},
+    id::{EventId, SessionId},
     limits::Limits,
     message::{Attach, Attached, Fence, Refused, SnapshotChunk, Tail, ToSession},
     upstream::Upstream,
@@ -19,13 +19,20 @@ pub(super) struct Transfer {
     snapshot: u64,
     bytes: Arc<[u8]>,
     heads: PerLane<Head>,
-    last: Vec<(SessionId, u64)>,
-    refused: Vec<Refused>,
+    known: Known,
     /// How many chunks have arrived.
     received: u32,
     /// How many have been sent.
     sent: u32,
     pub(super) heard: Duration,
+}
+
+/// What the log and the quarantine have of the authors that a session names; as in [`Attached`].
+#[derive(Clone, Debug, Default)]
+struct Known {
+    last: Vec<(SessionId, u64)>,
+    refused: Vec<Refused>,
+    arrived: Vec<(EventId, ChainHash)>,
 }
 
 impl Transfer {
@@ -46,6 +53,8 @@ impl Transfer {
         let end = (start + limits.chunk_bytes).min(self.bytes.len());
         // Only the chunk that completes the snapshot is read for these.
         let completes = chunk + 1 == of;
+        let Known { last, refused, arrived } =
+            if completes { self.known.clone() } else { Known::default() };
         Some(SnapshotChunk {
             fence,
             attempt: self.attempt,
@@ -54,8 +63,9 @@ impl Transfer {
             of,
             bytes: self.bytes[start..end].to_vec(),
             heads: self.heads,
-            last: if completes { self.last.clone() } else { Vec::new() },
-            refused: if completes { self.refused.clone() } else { Vec::new() },
+            last,
+            refused,
+            arrived,
         })
     }
 }
@@ -97,15 +107,14 @@ impl Leader {
             None if let Some(at) = known => return self.send_tail(now, attach, at, storage),
             None => self.send(from, ToSession::NoSnapshot { fence, attempt: attach.attempt }),
             Some(bytes) => {
-                let (last, refused) = self.known_of(attach, storage)?;
+                let known = self.known_of(attach, storage)?;
                 self.snapshots += 1;
                 let transfer = Transfer {
                     attempt: attach.attempt,
                     snapshot: self.snapshots,
                     bytes,
                     heads: self.heads,
-                    last,
-                    refused,
+                    known,
                     received: 0,
                     sent: 0,
                     heard: now,
@@ -163,7 +172,7 @@ impl Leader {
             }
         }
         let more = tail.heads() != self.heads;
-        let (last, refused) = self.known_of(attach, storage)?;
+        let Known { last, refused, arrived } = self.known_of(attach, storage)?;
         let documents = if more { Vec::new() } else { storage.documents(attach.from)? };
         if !more {
             self.attached.insert(attach.from, now);
@@ -175,6 +184,7 @@ impl Leader {
             more,
             last,
             refused,
+            arrived,
             documents,
             documents_count: self.documents_count,
             confirmed: self.confirmed(),
@@ -186,19 +196,24 @@ impl Leader {
     }
 
     /// What the log and the quarantine have of the authors that a session names.
-    #[expect(clippy::type_complexity, reason = "two lists, taken apart at once")]
     fn known_of<S: LeaderStorage>(
         &mut self,
         attach: &Attach,
         storage: &S,
-    ) -> Result<(Vec<(SessionId, u64)>, Vec<Refused>), S::Error> {
-        let mut last = Vec::new();
-        let mut refused = Vec::new();
+    ) -> Result<Known, S::Error> {
+        let client = self.config.client;
+        let mut known = Known::default();
         for (author, from) in &attach.authors {
-            last.push((*author, self.intake.last_n(*author, storage)?));
-            refused.extend(storage.refused(*author, from.get())?);
+            known.last.push((*author, self.intake.last_n(*author, storage)?));
+            known.refused.extend(storage.refused(*author, from.get())?);
+            let arrived = self.intake.arrived_of(*author).filter(|(n, _)| n >= from);
+            known
+                .arrived
+                .extend(arrived.map(|(n, fingerprint)| {
+                    (EventId { client, session: *author, n }, fingerprint)
+                }));
         }
-        Ok((last, refused))
+        Ok(known)
     }
 
     pub(super) fn on_snapshot_ack(

@@ -103,6 +103,7 @@ impl Leader {
         outcome: Result<Vec<Refused>, Arc<str>>,
     ) {
         let Some(upstream) = &mut self.upstream else { return };
+        let before = upstream.confirmed().number;
         let mut refused = match outcome {
             Ok(refused) => refused,
             Err(reason) => {
@@ -117,8 +118,11 @@ impl Leader {
         refused.extend(
             quarantined.map(|(c, reason)| Refused { id: c.id(), reason: Arc::clone(reason) }),
         );
-        for (author, n) in &merge.last {
-            self.intake.arrived(*author, *n);
+        if merge.confirmed.number < before {
+            self.intake.forget_arrived();
+        }
+        for (id, fingerprint) in &merge.own {
+            self.intake.arrived(*id, *fingerprint);
         }
         self.tell_merge(merge, &failed, refused);
     }

@@ -1,24 +1,39 @@
 //! What sessions have pushed and the log does not have yet; every event of an author once.
+//!
+//! What an author has pushed to this log, its last `n` says. What a backend brings under the author's name may be the
+//! author's (this log has lost it), or anybody's: it is believed event by event, and only as far as its content is what
+//! the author pushes. A commit that meets another event under its own name goes to quarantine.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    num::NonZeroU64,
+    sync::Arc,
+};
 
 use super::{Leader, LeaderStorage};
 use crate::{
-    event::Commit,
-    id::SessionId,
+    event::{Commit, Lane},
+    head::ChainHash,
+    id::{EventId, SessionId},
     limits::Limits,
     message::{Push, ToSession},
 };
 
-use std::num::NonZeroU64;
-
 /// How far an author's events are.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 struct Author {
     /// In the log or in quarantine.
     last: u64,
     /// In the log, in quarantine, in the group being written, or waiting.
     accepted: u64,
+    /// What the backend has brought under its name after `last`; none when that has to be read again.
+    arrived: Option<BTreeMap<NonZeroU64, ChainHash>>,
+}
+
+impl Author {
+    fn there(&self, id: EventId) -> Option<ChainHash> {
+        self.arrived.as_ref()?.get(&id.n).copied()
+    }
 }
 
 /// The waiting commits, in the order the log will have.
@@ -40,12 +55,48 @@ impl Intake {
         author: SessionId,
         storage: &S,
     ) -> Result<u64, S::Error> {
-        if let Some(known) = self.authors.get(&author) {
-            return Ok(known.last);
+        let known = self.authors.get(&author);
+        if let Some(Author { last, arrived: Some(_), .. }) = known {
+            return Ok(*last);
         }
-        let last = storage.last_n(author)?;
-        self.authors.insert(author, Author { last, accepted: last });
+        let (last, accepted) = match known {
+            Some(known) => (known.last, known.accepted),
+            None => storage.last_n(author).map(|last| (last, last))?,
+        };
+        let arrived = storage.arrived(author, last)?.into_iter();
+        let numbered = arrived.filter_map(|(n, print)| Some((NonZeroU64::new(n)?, print)));
+        let arrived = Some(numbered.collect());
+        self.authors.insert(author, Author { last, accepted, arrived });
         Ok(last)
+    }
+
+    /// What the backend has brought under `author`'s name, of which no session has said that it is so.
+    pub(super) fn arrived_of(
+        &self,
+        author: SessionId,
+    ) -> impl Iterator<Item = (NonZeroU64, ChainHash)> + '_ {
+        let arrived = self.authors.get(&author).and_then(|author| author.arrived.as_ref());
+        arrived.into_iter().flatten().map(|(n, fingerprint)| (*n, *fingerprint))
+    }
+
+    /// How many of the commit's events, from the first on, the backend has brought as they are.
+    fn brought(&self, commit: &Commit) -> usize {
+        let Some(author) = self.authors.get(&commit.author()) else { return 0 };
+        let there = |event: &&crate::Event| author.there(event.id) == Some(event.fingerprint());
+        commit.events().iter().take_while(there).count()
+    }
+
+    /// Those of a group that the log must not have: it has other events under their names.
+    pub(super) fn contradicted(&self, group: &[Commit]) -> Vec<(Commit, Arc<str>)> {
+        // A client-only event and what a backend brings never meet.
+        let synced = group.iter().filter(|commit| commit.lane() == Lane::Synced);
+        let taken = |commit: &&Commit| {
+            let author = self.authors.get(&commit.author());
+            let there = |event: &crate::Event| author.is_some_and(|a| a.there(event.id).is_some());
+            commit.events().iter().any(there)
+        };
+        let reason: Arc<str> = "the backend has another event under its name".into();
+        synced.filter(taken).map(|commit| (commit.clone(), Arc::clone(&reason))).collect()
     }
 
     fn accepted(&self, author: SessionId) -> u64 {
@@ -92,25 +143,39 @@ impl Intake {
     pub(super) fn written(&mut self, commit: &Commit) {
         if let Some(author) = self.authors.get_mut(&commit.author()) {
             author.last = commit.last_n().get();
+            if let Some(arrived) = &mut author.arrived {
+                arrived.retain(|n, _| *n > commit.last_n());
+            }
         }
     }
 
-    /// Notes that the backend has `author`'s events up to `n`: they wait no more.
-    pub(super) fn arrived(&mut self, author: SessionId, n: u64) {
-        if let Some(known) = self.authors.get_mut(&author) {
-            known.last = known.last.max(n);
-            known.accepted = known.accepted.max(n);
+    /// Notes that the log has an event that the backend has brought. What waits and is the same waits no more.
+    pub(super) fn arrived(&mut self, id: EventId, fingerprint: ChainHash) {
+        let Some(author) = self.authors.get_mut(&id.session) else { return };
+        if id.n.get() <= author.last {
+            return;
         }
-        let waiting = std::mem::take(&mut self.queue).into_iter();
-        self.queue = waiting
-            .filter_map(|commit| {
-                let first = commit.first_n().get();
-                let known =
-                    if commit.author() == author { (n + 1).saturating_sub(first) } else { 0 };
-                commit.without_first(usize::try_from(known).unwrap_or(usize::MAX))
-            })
-            .collect();
+        if let Some(arrived) = &mut author.arrived {
+            arrived.insert(id.n, fingerprint);
+        }
+        let waits = |commit: &Commit| commit.events().iter().any(|event| event.id == id);
+        let Some(at) = self.queue.iter().position(waits) else { return };
+        let brought = self.brought(&self.queue[at]);
+        match self.queue[at].without_first(brought) {
+            Some(left) => self.queue[at] = left,
+            None => drop(self.queue.remove(at)),
+        }
         self.bytes = self.queue.iter().map(Commit::bytes).sum();
+        let mut waiting = self.queue.iter().rev().filter(|commit| commit.author() == id.session);
+        let newest = waiting.next().map(|commit| commit.last_n().get());
+        if let Some(author) = self.authors.get_mut(&id.session) {
+            author.accepted = newest.unwrap_or(author.last);
+        }
+    }
+
+    /// The log may have lost what the backend had brought: that is read again.
+    pub(super) fn forget_arrived(&mut self) {
+        self.authors.values_mut().for_each(|author| author.arrived = None);
     }
 
     pub(super) fn check_invariants(&self, group: &[Commit]) -> Result<(), String> {
@@ -163,6 +228,11 @@ impl Leader {
                 break;
             }
             let follows = commit.first_n().get() == accepted + 1;
+            let Some(commit) = commit.without_first(self.intake.brought(&commit)) else {
+                // The session has missed that it came.
+                self.reattach(from);
+                return Ok(());
+            };
             // What the log has lost with the power was acknowledged before, and nobody sends it again.
             let lost = accepted < acknowledged && commit.first_n().get() == acknowledged + 1;
             if !(follows || lost) {

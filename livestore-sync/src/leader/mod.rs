@@ -12,7 +12,8 @@
 //! Invariants:
 //! 1. `heads` and `last` are those of the log: they change only in [`Leader::finish`].
 //! 2. Of each author `last ≤ accepted`, and what waits of it is exactly `last + 1 ..= accepted`, ascending (a gap
-//!    stands only where the author says that the log has lost an acknowledged stretch).
+//!    stands only where the author says that the log has lost an acknowledged stretch, and where the backend has brought
+//!    what the author had made). `last` is moved by what the author has pushed, never by what a backend says.
 //! 3. Waiting commits are bounded by [`Limits`]; what does not fit is dropped, and its sender sends it again.
 //! 4. Only attached sessions are told news; whoever is told has been told everything before.
 //! 5. Once stopped it takes nothing, writes nothing and tells whoever asks why.
@@ -78,10 +79,20 @@ pub struct Group {
     pub parent: PerLane<Head>,
     /// To apply and append, in this order; those that fail go to quarantine instead.
     pub commits: Vec<Commit>,
+    /// To put into quarantine, and why.
+    pub quarantined: Vec<(Commit, Arc<str>)>,
     /// The last `n` of each author afterwards, whether its commits were appended or refused.
     pub last: Vec<(SessionId, u64)>,
     /// The new values of documents.
     pub documents: Vec<Document>,
+}
+
+/// A group that the driver writes, as the machine took it.
+#[derive(Clone, Debug)]
+struct Writing {
+    taken: Vec<Commit>,
+    quarantined: Vec<(Commit, Arc<str>)>,
+    documents: BTreeMap<DocumentKey, WaitingDocument>,
 }
 
 /// A message and where it goes.
@@ -113,7 +124,7 @@ pub struct Leader {
     versions: BTreeMap<SessionId, BTreeMap<DocumentKey, u64>>,
     /// How many values of shared documents this leader has saved.
     documents_count: u64,
-    group: Option<(Vec<Commit>, BTreeMap<DocumentKey, WaitingDocument>)>,
+    group: Option<Writing>,
     /// When each attached session was last heard.
     attached: BTreeMap<SessionId, Duration>,
     transfers: BTreeMap<SessionId, Transfer>,
@@ -300,22 +311,25 @@ impl Leader {
         if self.stopped.is_some() || self.is_writing() || self.rests(now) {
             return None;
         }
-        let commits = self.intake.next_group(&self.config.limits);
+        let taken = self.intake.next_group(&self.config.limits);
         let waiting = std::mem::take(&mut self.documents);
-        if commits.is_empty() && waiting.is_empty() {
+        if taken.is_empty() && waiting.is_empty() {
             return None;
         }
         let mut last: BTreeMap<SessionId, u64> = BTreeMap::new();
-        for commit in &commits {
+        for commit in &taken {
             last.insert(commit.author(), commit.last_n().get());
         }
+        let quarantined = self.intake.contradicted(&taken);
+        let admitted = |commit: &&Commit| quarantined.iter().all(|(other, _)| other != *commit);
         let group = Group {
             parent: self.heads,
-            commits: commits.clone(),
+            commits: taken.iter().filter(admitted).cloned().collect(),
+            quarantined: quarantined.clone(),
             last: last.into_iter().collect(),
             documents: waiting.values().map(|waiting| waiting.document.clone()).collect(),
         };
-        self.group = Some((commits, waiting));
+        self.group = Some(Writing { taken, quarantined, documents: waiting });
         Some(group)
     }
 
@@ -354,16 +368,18 @@ impl Leader {
         if let Some(merge) = self.merging.take() {
             return self.finish_merge(now, merge, outcome);
         }
-        let Some((commits, documents)) = self.group.take() else { return };
+        let Some(Writing { taken, quarantined, documents }) = self.group.take() else { return };
         match outcome {
             Err(reason) => {
-                self.intake.put_back(commits);
+                self.intake.put_back(taken);
                 self.put_back_documents(documents);
                 self.stall(now, reason);
             }
-            Ok(refused) => {
+            Ok(mut refused) => {
                 self.stalled = None;
-                self.note_written(commits, refused);
+                let quarantined = quarantined.into_iter();
+                refused.extend(quarantined.map(|(c, reason)| Refused { id: c.id(), reason }));
+                self.note_written(taken, refused);
                 for (key, waiting) in documents {
                     self.note_saved(&key, &waiting);
                 }
@@ -424,7 +440,7 @@ impl Leader {
     /// # Errors
     /// Says which one is broken.
     pub fn check_invariants(&self) -> Result<(), String> {
-        self.intake.check_invariants(self.group.as_ref().map_or(&[], |(commits, _)| commits))?;
+        self.intake.check_invariants(self.group.as_ref().map_or(&[], |group| &group.taken))?;
         if self.intake.len() > self.config.limits.queue_commits {
             return Err(format!("{} commits wait", self.intake.len()));
         }

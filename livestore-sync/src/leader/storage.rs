@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::{
     document::Document,
     event::{Commit, Lane},
-    head::Head,
+    head::{ChainHash, Head},
     id::SessionId,
     message::Refused,
 };
@@ -15,11 +15,18 @@ pub trait LeaderStorage {
     /// Why a read failed.
     type Error;
 
-    /// The last `n` of `author` in the log or in quarantine; 0 when there is none.
+    /// The last `n` of `author` that a session has pushed and that is in the log or in quarantine; 0 when there is none.
     ///
     /// # Errors
     /// The storage's.
     fn last_n(&self, author: SessionId) -> Result<u64, Self::Error>;
+
+    /// What a backend has brought under `author`'s name with an `n` greater than `after`: each `n`, and the event's
+    /// fingerprint. (As the last [`LeaderMerge::own`](crate::LeaderMerge::own) of that id had it.)
+    ///
+    /// # Errors
+    /// The storage's.
+    fn arrived(&self, author: SessionId, after: u64) -> Result<Vec<(u64, ChainHash)>, Self::Error>;
 
     /// Whether the log's event number `head.number` carries the hash `head.hash`. ([`Head::ZERO`] and the log's own
     /// head are not asked for.)

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use super::{Outbox, Outcome, Session, Work, receive::refusal};
 use crate::{
-    event::{Commit, Lane, PerLane},
-    head::Head,
+    event::{Commit, Event, Lane, PerLane},
+    head::{ChainHash, Head},
     id::{EventId, SessionId},
     limits::Limits,
     merge::{Merge, MergeError},
@@ -147,8 +147,8 @@ impl Session {
     }
 
     fn on_snapshot(&mut self, now: Duration, snapshot: Vec<u8>, chunk: &SnapshotChunk) -> Work {
-        let lacks = |commit: &Commit| commit.last_n().get() > last_of(&chunk.last, commit.author());
-        for commit in self.pending.move_to(chunk.heads, lacks) {
+        let has = Has { last: &chunk.last, arrived: &chunk.arrived };
+        for commit in self.pending.move_to(chunk.heads, |commit| has.left_of(commit)) {
             let outcome = if chunk.refused.iter().any(|refused| refused.id == commit.id()) {
                 refusal(&commit, &chunk.refused)
             } else {
@@ -167,7 +167,8 @@ impl Session {
     }
 
     pub(super) fn on_no_snapshot(&mut self, now: Duration) -> Work {
-        self.pending.move_to(PerLane { synced: Head::ZERO, client_only: Head::ZERO }, |_| true);
+        self.pending
+            .move_to(PerLane { synced: Head::ZERO, client_only: Head::ZERO }, |c| Some(c.clone()));
         self.logged.restart(Head::ZERO);
         self.sound = true;
         self.attach_again(now);
@@ -184,6 +185,7 @@ impl Session {
             more,
             last,
             refused,
+            arrived,
             documents,
             documents_count,
             confirmed,
@@ -214,8 +216,9 @@ impl Session {
         self.other_protocol = None;
         self.ping_due = now + self.config.limits.ping;
         self.backend = backend;
-        self.place_parked(now, &last, &refused, &mut merges);
-        self.place_awaited(&last, &refused, &unconfirmed);
+        let has = Has { last: &last, arrived: &arrived };
+        self.place_parked(now, &has, &refused, &mut merges);
+        self.place_awaited(&has, &refused, &unconfirmed);
         self.restart_outboxes(&last);
         let told = |commit: &Commit| last.iter().any(|(author, _)| *author == commit.author());
         if !self.parked.iter().all(told) {
@@ -231,19 +234,17 @@ impl Session {
     fn place_parked(
         &mut self,
         now: Duration,
-        last: &[(SessionId, u64)],
+        has: &Has<'_>,
         refused: &[Refused],
         merges: &mut Vec<Merge>,
     ) {
         for commit in std::mem::take(&mut self.parked) {
             let author = commit.author();
-            let Some((_, has)) = last.iter().find(|(known, _)| *known == author) else {
+            if !has.tells_of(author) {
                 self.parked.push(commit);
                 continue;
-            };
-            let first = commit.first_n().get();
-            let known = usize::try_from((has + 1).saturating_sub(first)).unwrap_or(usize::MAX);
-            match commit.without_first(known) {
+            }
+            match has.left_of(&commit) {
                 None if refused.iter().any(|refused| refused.id == commit.id()) => {
                     self.settle_one(now, &commit, refusal(&commit, refused));
                 }
@@ -282,7 +283,28 @@ impl Session {
     }
 }
 
-pub(super) fn last_of(last: &[(SessionId, u64)], author: SessionId) -> u64 {
+/// What a leader has said of the authors that the session named.
+pub(super) struct Has<'a> {
+    pub(super) last: &'a [(SessionId, u64)],
+    pub(super) arrived: &'a [(EventId, ChainHash)],
+}
+
+impl Has<'_> {
+    pub(super) fn tells_of(&self, author: SessionId) -> bool {
+        self.last.iter().any(|(known, _)| *known == author)
+    }
+
+    /// What is left of a commit without what the log (or the quarantine) has of it from its first event on.
+    pub(super) fn left_of(&self, commit: &Commit) -> Option<Commit> {
+        let last = last_of(self.last, commit.author());
+        let there = |event: &&Event| {
+            event.id.n.get() <= last || self.arrived.contains(&(event.id, event.fingerprint()))
+        };
+        commit.without_first(commit.events().iter().take_while(there).count())
+    }
+}
+
+fn last_of(last: &[(SessionId, u64)], author: SessionId) -> u64 {
     last.iter().find(|(known, _)| *known == author).map_or(0, |(_, n)| *n)
 }
 

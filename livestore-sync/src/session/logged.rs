@@ -50,7 +50,10 @@ impl Logged {
         let mut head = self.end();
         for event in commit.events() {
             head = head.then(event);
-            if let Some(awaited) = self.awaited.get_mut(&event.id) {
+            // Another event may bear the same name.
+            if let Some(awaited) = self.awaited.get_mut(&event.id)
+                && awaited.commit.events().last() == Some(event)
+            {
                 awaited.number = Some(head.number);
             }
         }

@@ -177,6 +177,8 @@ pub struct Session {
     /// The leader's count of shared values that have arrived.
     documents_seen: u64,
     settled: VecDeque<Settled>,
+    /// The last id under which the log had something else than what is pending here.
+    contradicted: Option<EventId>,
     control: VecDeque<ToLeader>,
     ping_due: Duration,
     unanswered_since: Option<Duration>,
@@ -206,6 +208,7 @@ impl Session {
             documents_due: None,
             documents_seen: 0,
             settled: VecDeque::new(),
+            contradicted: None,
             control: VecDeque::new(),
             ping_due: now,
             unanswered_since: None,

@@ -15,8 +15,8 @@ impl Session {
     /// Takes a message. The driver executes what comes back, then polls.
     ///
     /// # Errors
-    /// [`MergeError`] when the log contradicts what is pending here. The session takes the log's side, settles the
-    /// contradicted commits as refused, and asks for a new state by itself.
+    /// [`MergeError`] when the log contradicts what is pending here. The session takes the log's side and asks for a new
+    /// state by itself; the leader then has the word on the contradicted commit.
     pub fn receive(&mut self, now: Duration, message: ToSession) -> Result<Vec<Work>, MergeError> {
         let fence = message.fence();
         if fence < self.fence {
@@ -155,15 +155,20 @@ impl Session {
         arrived.into_iter().filter(counts).map(Work::Document).collect()
     }
 
-    /// On a contradiction the log is right: what is pending under the taken id goes, with what builds on it.
+    /// On a contradiction the log is right. What is pending under the taken id is not lost by that: it meets the leader,
+    /// which puts it into quarantine, once the state is one that has the other event. Only if that state does not come,
+    /// as this session has to fold the log itself, it goes.
     pub(super) fn take_side<T>(
         &mut self,
         now: Duration,
         merged: Result<T, MergeError>,
     ) -> Result<T, MergeError> {
         let Err(error) = merged else { return merged };
-        if let MergeError::OtherContent { id } = &error {
-            let stays = |c: &Commit| c.author() != id.session || c.last_n() < id.n;
+        if let MergeError::OtherContent { id } = &error
+            && self.contradicted.replace(*id) == Some(*id)
+        {
+            let taken = |commit: &Commit| commit.events().iter().any(|event| event.id == *id);
+            let stays = |commit: &Commit| (!taken(commit)).then(|| commit.clone());
             let gone = self.pending.move_to(self.pending.base(), stays);
             let reason: Arc<str> = error.to_string().into();
             self.settled.extend(gone.iter().map(|commit| Settled {

@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use super::{Outcome, Session, Work, attach::last_of, receive::refusal};
+use super::{Outcome, Session, Work, attach::Has, receive::refusal};
 use crate::{
     backend::{BackendStatus, ConnectionStatus},
     event::{Commit, Lane, PerLane},
     head::Head,
-    id::{EventId, SessionId},
+    id::EventId,
     merge::{Merge, MergeError, merge},
     message::{Refused, Tail},
 };
@@ -181,7 +181,7 @@ impl Session {
     /// After an attach: what became of the commits whose confirmation is awaited, and where the others stand.
     pub(super) fn place_awaited(
         &mut self,
-        last: &[(SessionId, u64)],
+        has: &Has<'_>,
         refused: &[Refused],
         unconfirmed: &[(EventId, u64)],
     ) {
@@ -189,13 +189,12 @@ impl Session {
         for commit in awaited {
             let id = commit.last_id();
             // Persisted after the attach was sent, or by an author that it did not name.
-            let told = last.iter().any(|(author, _)| *author == commit.author());
             if let Some((_, number)) = unconfirmed.iter().find(|(known, _)| *known == id) {
                 self.logged.place(id, *number);
-            } else if told {
+            } else if has.tells_of(commit.author()) {
                 let in_quarantine =
                     refused.iter().any(|r| commit.events().iter().any(|event| event.id == r.id));
-                let has = last_of(last, commit.author()) >= commit.last_n().get();
+                let has = has.left_of(&commit).is_none();
                 self.logged.stop_awaiting(id);
                 let outcome = if has && !in_quarantine && self.confirmed.is_some() {
                     Outcome::Confirmed

@@ -1,7 +1,7 @@
 //! What the driver writes for the backend's side, and what the machine knows afterwards.
 
 use std::{
-    collections::{BTreeMap, HashSet, VecDeque},
+    collections::{HashSet, VecDeque},
     sync::Arc,
     time::Duration,
 };
@@ -10,8 +10,8 @@ use super::{Identity, Upstream, identity::Decision};
 use crate::{
     backend::BackendId,
     event::{Commit, Event, Lane},
-    head::Head,
-    id::{EventId, SessionId},
+    head::{ChainHash, Head},
+    id::EventId,
     merge::{Merge, merge},
 };
 
@@ -33,10 +33,11 @@ pub struct LeaderMerge {
     pub reapply: Vec<Commit>,
     /// Commits of `roll_back` that go to quarantine, and why.
     pub quarantined: Vec<(Commit, Arc<str>)>,
-    /// Events that the backend has: what of them is in quarantine leaves it.
-    pub arrived: Vec<EventId>,
-    /// At least so far the log has its own client's authors from now on.
-    pub last: Vec<(SessionId, u64)>,
+    /// Events that the backend has, and their fingerprints: what of them is in quarantine leaves it.
+    pub arrived: Vec<(EventId, ChainHash)>,
+    /// Those of them that bear the names of this client's sessions. Anybody can write such a name; so they are kept
+    /// beside the last `n` of each author, which only what its session pushes moves.
+    pub own: Vec<(EventId, ChainHash)>,
     /// How far the lane is confirmed from now on: the cursor of the next pull.
     pub confirmed: Head,
     /// The backend's name, to be kept beside it.
@@ -103,22 +104,14 @@ impl Upstream {
             Err(error) => take_side(&pending, &incoming, &error.to_string()),
         };
         let confirmed = incoming.iter().fold(self.confirmed, |head, commit| head.after(commit));
-        let mut arrived = Vec::new();
-        let mut last: BTreeMap<SessionId, u64> = BTreeMap::new();
-        for event in incoming.iter().flat_map(Commit::events) {
-            if event.id.client == self.client {
-                let n = last.entry(event.id.session).or_default();
-                *n = event.id.n.get().max(*n);
-            }
-            if contradicted.iter().all(|(commit, _)| !holds(commit, event.id)) {
-                arrived.push(event.id);
-            }
-        }
+        let events = incoming.iter().flat_map(Commit::events);
+        let arrived: Vec<_> = events.map(|event| (event.id, event.fingerprint())).collect();
+        let own = arrived.iter().filter(|(id, _)| id.client == self.client).copied().collect();
         let anchor = incoming.last().and_then(|commit| commit.events().last()).cloned();
         let plan = LeaderMerge {
             quarantined: contradicted,
             arrived,
-            last: last.into_iter().collect(),
+            own,
             ..self.plan_of(merge, head, epoch)
         };
         self.begin(plan, confirmed, anchor, incoming.len() as u64)
@@ -186,7 +179,7 @@ impl Upstream {
             reapply,
             quarantined,
             arrived: Vec::new(),
-            last: Vec::new(),
+            own: Vec::new(),
             confirmed: at,
             backend: Some(backend),
             epoch: epoch + u64::from(!go.is_empty()),
@@ -218,7 +211,7 @@ impl Upstream {
             reapply: merge.reapply,
             quarantined: Vec::new(),
             arrived: Vec::new(),
-            last: Vec::new(),
+            own: Vec::new(),
             confirmed: self.confirmed,
             backend: self.backend.clone(),
             epoch: epoch + u64::from(rolls_back),
@@ -279,10 +272,6 @@ impl Upstream {
             self.pull_at(now + self.limits.stalled);
         }
     }
-}
-
-fn holds(commit: &Commit, id: EventId) -> bool {
-    commit.events().iter().any(|event| event.id == id)
 }
 
 /// What the backend says contradicts what is pending: the backend is right. Everything pending is rolled back, and

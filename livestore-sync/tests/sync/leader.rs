@@ -3,8 +3,9 @@
 use std::{convert::Infallible, num::NonZeroU64, sync::Arc, time::Duration};
 
 use livestore_sync::{
-    Attach, Attached, Commit, Document, Fence, Head, Lane, Leader, LeaderConfig, LeaderStorage,
-    Limits, Outgoing, PROTOCOL, PerLane, Push, Recipients, Refused, SessionId, ToLeader, ToSession,
+    Attach, Attached, ChainHash, Commit, Document, Fence, Head, Lane, Leader, LeaderConfig,
+    LeaderStorage, Limits, Outgoing, PROTOCOL, PerLane, Push, Recipients, Refused, SessionId,
+    ToLeader, ToSession,
 };
 
 use crate::build::{CLIENT, commit, id, session, zero};
@@ -43,6 +44,10 @@ impl LeaderStorage for Log {
     fn last_n(&self, author: SessionId) -> Result<u64, Infallible> {
         let of_author = |commit: &&Commit| commit.author() == author;
         Ok(self.commits.iter().rev().find(of_author).map_or(0, |commit| commit.last_n().get()))
+    }
+
+    fn arrived(&self, _: SessionId, _: u64) -> Result<Vec<(u64, ChainHash)>, Infallible> {
+        Ok(Vec::new())
     }
 
     fn holds(&self, _: Lane, head: Head) -> Result<bool, Infallible> {

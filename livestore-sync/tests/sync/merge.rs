@@ -108,10 +108,25 @@ fn contradictions_are_errors() {
     };
     let other = Commit::new(Lane::Synced, vec![event(1, 1, "[1]")]).expect("a commit");
     check(&[other], MergeError::OtherContent { id: id(1, 1) });
-    check(&[commit(2, 1, 1), commit(2, 1, 1)], MergeError::Twice { id: id(2, 1) });
     check(&[commit(1, 2, 2)], MergeError::OutOfOrder { id: id(1, 1) });
     let stray = commit_in(Lane::ClientOnly, 2, 1, 1);
     check(std::slice::from_ref(&stray), MergeError::OtherLane { id: stray.id() });
+}
+
+#[test]
+fn a_name_that_stands_twice_in_a_log_stops_nobody() {
+    let other = Commit::new(Lane::Synced, vec![event(1, 1, "[1]")]).expect("a commit");
+    let mine = [commit(1, 1, 1), commit(1, 2, 2)];
+    let check = |incoming: &[Commit], apply: &[Commit], reapply: &[Commit]| {
+        let merge = merge(Lane::Synced, &mine, incoming, &[]).expect("a log may be like that");
+        assert_eq!((&merge.apply[..], &merge.reapply[..]), (apply, reapply));
+    };
+    let twice = [commit(2, 1, 1), commit(2, 1, 1)];
+    check(&twice, &twice, &mine);
+    check(&[mine[0].clone(), other.clone()], std::slice::from_ref(&other), &mine[1..]);
+    check(&[mine[0].clone(), mine[0].clone()], &mine[..1], &mine[1..]);
+    let before = [other, mine[0].clone()];
+    check(&before, &before, &mine[1..]);
 }
 
 /// Commits of one author from n = 1 on, of these sizes.

@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use livestore_sync::{
-    Attach, Attached, Commit, CommitRefused, Document, DocumentKey, DocumentOwner, Fence,
-    InvalidJournal, Journal, JournalMark, Lane, LeaderStatus, Limits, MergeError, Outcome,
-    PROTOCOL, Push, Refused, Session, SessionConfig, Settled, Tail, ToLeader, ToSession, Work,
+    Attach, Attached, ChainHash, Commit, CommitRefused, Document, DocumentKey, DocumentOwner,
+    Fence, Head, InvalidJournal, Journal, JournalMark, Lane, LeaderStatus, Limits, MergeError,
+    Outcome, PROTOCOL, Push, Refused, Session, SessionConfig, Settled, Tail, ToLeader, ToSession,
+    Work,
 };
 
 use crate::build::{CLIENT, commit, event, id, session, tail, zero};
@@ -49,6 +50,7 @@ pub(crate) fn attached(attempt: u64, tail: Tail) -> Attached {
         more: false,
         last: Vec::new(),
         refused: Vec::new(),
+        arrived: Vec::new(),
         documents: Vec::new(),
         documents_count: 0,
         confirmed: None,
@@ -126,19 +128,55 @@ fn a_refused_commit_is_rolled_back_and_told() {
 }
 
 #[test]
-fn an_id_that_was_taken_gives_way_to_the_log() {
+fn what_is_pending_under_a_taken_id_waits_for_the_leaders_word() {
     let mut session = open(&[]);
     session.commit(commit(1, 1, 1)).expect("the next");
+    session.commit(commit(1, 2, 2)).expect("the next");
     sends(&mut session, 1);
     let other = Commit::new(Lane::Synced, vec![event(1, 1, "[2]")]).expect("a commit");
-    let message = advance(&session, &[other]);
-    let error = session.receive(at(2), message);
-    assert_eq!(error, Err(MergeError::OtherContent { id: id(1, 1) }));
+    let taken = |session: &mut Session| {
+        let message = advance(session, std::slice::from_ref(&other));
+        let error = session.receive(at(2), message);
+        assert_eq!(error, Err(MergeError::OtherContent { id: id(1, 1) }));
+        assert_eq!(session.check_invariants(), Ok(()));
+    };
+    taken(&mut session);
+    assert_eq!((session.poll_settled(), session.pending().len()), (None, 2));
+    let attempt = attach_of(sent(&mut session, 2)).attempt;
+    // There is no snapshot for it, and its fold comes to the same place again.
+    hear(&mut session, 2, ToSession::NoSnapshot { fence: FENCE, attempt });
+    let attempt = attach_of(sent(&mut session, 2)).attempt;
+    hear(&mut session, 2, ToSession::Attached(attached(attempt, tail(zero(), &[]))));
+    taken(&mut session);
     let settled = session.poll_settled().expect("the commit's fate is told");
     assert!(matches!(settled.outcome, Outcome::Refused { .. }), "{settled:?}");
-    assert_eq!(session.pending().len(), 0);
-    assert_eq!(attach_of(sent(&mut session, 2)).at, None, "it asks for a new state");
-    assert_eq!(session.check_invariants(), Ok(()));
+    assert_eq!(session.pending().collect::<Vec<_>>(), [&commit(1, 2, 2)]);
+}
+
+#[test]
+fn only_what_has_the_same_content_counts_as_arrived() {
+    let check = |print: ChainHash, left: &[Commit]| {
+        let mut session = open(&[]);
+        let journal = Journal {
+            author: crate::build::session(2),
+            acknowledged: 4,
+            commits: vec![commit(2, 5, 6), commit(2, 7, 7)],
+            documents: Vec::new(),
+        };
+        session.adopt(at(1), journal).expect("a journal");
+        let attach = attach_of(sent(&mut session, 1));
+        let mut answer = attached(attach.attempt, tail(session.upstream(), &[]));
+        answer.last = vec![(crate::build::session(2), 4)];
+        let there = id(2, 5);
+        answer.arrived = vec![(there, print), (id(2, (1 << 53) - 1), print)];
+        hear(&mut session, 1, ToSession::Attached(answer));
+        assert_eq!(session.pending().cloned().collect::<Vec<_>>(), left);
+        assert_eq!(session.check_invariants(), Ok(()));
+    };
+    let whole = commit(2, 5, 6);
+    let print = whole.events()[0].fingerprint();
+    check(print, &[commit(2, 6, 6), commit(2, 7, 7)]);
+    check(Head::ZERO.hash, &[whole, commit(2, 7, 7)]);
 }
 
 #[test]

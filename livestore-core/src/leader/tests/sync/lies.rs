@@ -236,3 +236,36 @@ fn a_confirmed_event_that_fails_here_stays_in_the_log_without_effect_and_is_list
     assert_eq!(client.failed(), expected);
     client.check();
 }
+
+#[test]
+fn whoever_writes_under_the_name_of_a_session_stops_it_not() {
+    let named = |n: u64| format!("livestore:0000000000000001.0000000000000001~{n}");
+    let forged = |number, n| event(number, &named(n), &format!("{{\"id\":{number}}}"));
+    let site = Site::new();
+    let mut client = Client::new(1, &site, OnBackendChanged::Reset);
+    push_raw(&site, vec![forged(1, (1 << 53) - 1), forged(2, 2), forged(3, 5), forged(4, 7)]);
+    settle(&mut [&mut client]);
+    // The second, and the third with its number 5, bear names that the log has given to others.
+    for rows in [&[101][..], &[102], &[103, 104, 105], &[106]] {
+        client.commit(rows);
+        settle(&mut [&mut client]);
+    }
+    let check = |client: &Client| {
+        assert_eq!(client.rows(), [1, 2, 3, 4, 101, 106]);
+        let reason = "the backend has another event under its name".to_owned();
+        assert_eq!(client.quarantined(), [(2, reason.clone()), (3, reason)]);
+        client.check();
+    };
+    check(&client);
+    assert_eq!(client.confirmed(), 6);
+    client.kill();
+    client.start();
+    wait(10, &mut [&mut client]);
+    check(&client);
+    client.commit(&[107]);
+    settle(&mut [&mut client]);
+    assert_eq!(client.quarantined().len(), 3, "its number is the last that was taken");
+    client.commit(&[108]);
+    settle(&mut [&mut client]);
+    assert_eq!(client.rows(), [1, 2, 3, 4, 101, 106, 108]);
+}
