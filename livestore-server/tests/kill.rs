@@ -2,10 +2,11 @@
 
 mod support;
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use livestore_sync::wire::{ConfirmedEvent, Exit, Extensions};
 use support::{Client, Process, event};
+use tokio::sync::Notify;
 
 const ROUNDS: u64 = 100;
 const WRITERS: usize = 4;
@@ -24,7 +25,7 @@ fn batch(store: usize, head: u64, size: u64) -> Vec<ConfirmedEvent> {
 
 impl Writer {
     /// Looks at what the last round left, then pushes until the server dies.
-    async fn run(mut self, address: String, store: usize) -> (Self, u64) {
+    async fn run(mut self, address: String, store: usize, under_load: Arc<Notify>) -> (Self, u64) {
         let name = format!("store-{store}");
         // The server may be dead before anything is heard of it.
         let Some(mut client) = Client::connect(&address, &name, Extensions::NONE).await else {
@@ -38,13 +39,14 @@ impl Writer {
         self.acknowledged = head;
         let mut pushed = 0;
         loop {
-            self.unanswered = 1 + (self.acknowledged * 7) % 20;
+            self.unanswered = 1 + (self.acknowledged * 7) % 6;
             match client.push(batch(store, self.acknowledged, self.unanswered)).await {
                 Some(Exit::Pushed) => self.acknowledged += self.unanswered,
                 Some(other) => panic!("{other:?}"),
                 None => return (self, pushed),
             }
             pushed += 1;
+            under_load.notify_one();
         }
     }
 }
@@ -56,13 +58,17 @@ async fn a_killed_server_has_every_acknowledged_event() {
     let mut pushes = 0;
     for round in 0..ROUNDS {
         let mut server = Process::start(data.path());
-        let running: Vec<_> = writers
-            .into_iter()
-            .enumerate()
-            .map(|(store, writer)| tokio::spawn(writer.run(server.address.clone(), store)))
-            .collect();
-        // 20 to 260 ms, in no order.
-        tokio::time::sleep(Duration::from_millis(20 + (round * 37) % 241)).await;
+        let under_load = Arc::new(Notify::new());
+        let run = |(store, writer): (usize, Writer)| {
+            tokio::spawn(writer.run(server.address.clone(), store, Arc::clone(&under_load)))
+        };
+        let running: Vec<_> = writers.into_iter().enumerate().map(run).collect();
+        // Some die before the first push is acknowledged, however fast the machine is.
+        if round % 5 > 0 {
+            under_load.notified().await;
+        }
+        // 0 to 240 ms, in no order.
+        tokio::time::sleep(Duration::from_millis((round * 37) % 241)).await;
         server.kill();
         writers = Vec::new();
         for writer in running {
@@ -73,5 +79,4 @@ async fn a_killed_server_has_every_acknowledged_event() {
     }
     let events: u64 = writers.iter().map(|writer| writer.acknowledged).sum();
     println!("{ROUNDS} kills, {pushes} pushes, {events} events acknowledged");
-    assert!(pushes > ROUNDS, "the server was under load: {pushes} pushes");
 }
