@@ -1,9 +1,9 @@
-// `node server.mjs PORT DIRECTORY`: LiveStore's own sync backend under miniflare. Says "ready" when it serves.
+// `node server.mjs DIRECTORY`: LiveStore's own sync backend under miniflare. Says where it serves, once it does.
 import { build } from 'esbuild'
 import { Miniflare } from 'miniflare'
 import { fileURLToPath } from 'node:url'
 
-const [port, directory] = process.argv.slice(2)
+const [directory] = process.argv.slice(2)
 const { outputFiles } = await build({
   entryPoints: [fileURLToPath(new URL('worker.mjs', import.meta.url))],
   bundle: true,
@@ -21,10 +21,10 @@ const server = new Miniflare({
   durableObjects: { SYNC_BACKEND_DO: { className: 'SyncBackendDO', useSQLite: true } },
   durableObjectsPersist: directory,
   host: '127.0.0.1',
-  port: Number(port),
+  port: 0,
 })
-await server.ready
-console.log('ready')
+const { host } = await server.ready
+console.log(`ready on ${host}`)
 process.stdin.resume()
 // Whoever started this holds its input open; when they go, this goes.
 process.stdin.on('end', async () => {

@@ -1,25 +1,23 @@
 //! A real server in this process, for promises about sync.
 
-use std::{
-    net::{SocketAddr, TcpListener},
-    path::Path,
-    sync::mpsc,
-    thread,
-};
+use std::{net::SocketAddr, path::Path, sync::mpsc, thread};
 
 use livestore_core::{SyncOptions, websocket};
 use livestore_server::{Config, PushAttempt, Server, SqliteLog, Verdict};
 use tempfile::TempDir;
 use tokio::sync::oneshot;
 
-use crate::binding::granted;
+use crate::{
+    binding::granted,
+    gate::{Behind, Gate},
+};
 
 /// What the text of a note must hold for the server to refuse it.
 pub(crate) const REFUSED: &str = "refused there";
 
 /// A server that can be stopped and started.
 pub(crate) struct Backend {
-    address: SocketAddr,
+    gate: Gate,
     directory: TempDir,
     running: Option<Running>,
 }
@@ -32,10 +30,8 @@ struct Running {
 impl Backend {
     /// One that runs.
     pub(crate) fn start() -> Self {
-        // A port that is free now; the server is stopped and started on it.
-        let address = TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr());
         let mut backend = Self {
-            address: granted(address),
+            gate: granted(Gate::open()),
             directory: granted(tempfile::tempdir()),
             running: None,
         };
@@ -45,15 +41,18 @@ impl Backend {
 
     /// How stores sync with it.
     pub(crate) fn options(&self) -> SyncOptions {
-        websocket(format!("ws://{}/sync", self.address))
+        websocket(format!("ws://{}/sync", self.gate.address()))
     }
 
     pub(crate) fn go_offline(&mut self) {
+        self.gate.leads_to(Behind::Nobody);
         self.running = None;
     }
 
     pub(crate) fn go_online(&mut self) {
-        self.running = Some(run(self.address, self.directory.path()));
+        let (running, address) = run(self.directory.path());
+        self.running = Some(running);
+        self.gate.leads_to(Behind::Server(address));
     }
 }
 
@@ -65,7 +64,7 @@ impl Drop for Running {
     }
 }
 
-fn run(address: SocketAddr, directory: &Path) -> Running {
+fn run(directory: &Path) -> (Running, SocketAddr) {
     let (stop, stopped) = oneshot::channel();
     let (serving, serves) = mpsc::channel();
     let log = granted(SqliteLog::open(directory));
@@ -75,13 +74,13 @@ fn run(address: SocketAddr, directory: &Path) -> Running {
             let server =
                 Server::new(Config::new(log).on_push(|attempt| async move { judge(&attempt) }));
             let router = server.router();
-            let listener = granted(tokio::net::TcpListener::bind(address).await);
-            granted(serving.send(()));
+            let listener = granted(tokio::net::TcpListener::bind("127.0.0.1:0").await);
+            granted(serving.send(granted(listener.local_addr())));
             granted(server.serve(listener, router, async { drop(stopped.await) }).await);
         });
     });
-    granted(serves.recv());
-    Running { stop: Some(stop), thread: Some(thread) }
+    let address = granted(serves.recv());
+    (Running { stop: Some(stop), thread: Some(thread) }, address)
 }
 
 fn judge(attempt: &PushAttempt) -> Verdict {

@@ -9,6 +9,8 @@
 
 mod backend;
 mod binding;
+#[path = "../../livestore-core/tests/support/gate.rs"]
+mod gate;
 mod promises;
 mod schema;
 

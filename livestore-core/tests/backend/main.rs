@@ -11,6 +11,8 @@
 )]
 
 mod cases;
+#[path = "../support/gate.rs"]
+mod gate;
 mod peers;
 mod provider;
 

@@ -3,7 +3,7 @@
 use std::{
     collections::HashMap,
     io::{BufRead, BufReader},
-    net::{SocketAddr, TcpListener},
+    net::SocketAddr,
     path::PathBuf,
     process::{Child, Command, Stdio},
     sync::Mutex,
@@ -17,6 +17,8 @@ use livestore_server::{Config, Identity, Refusal, Server, SqliteLog};
 use serde_json::json;
 use tempfile::TempDir;
 use tokio::sync::oneshot;
+
+use crate::gate::{Behind, Gate};
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Wire {
@@ -39,7 +41,7 @@ enum Kind {
     Memory(Mutex<HashMap<String, MemoryBackend>>),
     Served {
         wire: Wire,
-        address: SocketAddr,
+        gate: Gate,
         path: &'static str,
         directory: TempDir,
         server: Mutex<Option<Serving>>,
@@ -47,7 +49,7 @@ enum Kind {
     },
 }
 
-type Start = fn(SocketAddr, PathBuf) -> Serving;
+type Start = fn(PathBuf) -> (Serving, SocketAddr);
 
 /// A server that runs until it is dropped.
 enum Serving {
@@ -109,9 +111,9 @@ impl Provider {
     pub(crate) fn url(&self) -> String {
         match &self.kind {
             Kind::Memory(_) => unreachable!("it is in this process"),
-            Kind::Served { wire, address, path, .. } => {
+            Kind::Served { wire, gate, path, .. } => {
                 let scheme = if *wire == Wire::WebSocket { "ws" } else { "http" };
-                format!("{scheme}://{address}{path}")
+                format!("{scheme}://{}{path}", gate.address())
             }
         }
     }
@@ -121,7 +123,10 @@ impl Provider {
             Kind::Memory(backends) => {
                 backends.lock().unwrap().values().for_each(MemoryBackend::go_offline);
             }
-            Kind::Served { server, .. } => drop(server.lock().unwrap().take()),
+            Kind::Served { server, gate, .. } => {
+                gate.leads_to(Behind::Nobody);
+                drop(server.lock().unwrap().take());
+            }
         }
     }
 
@@ -130,22 +135,23 @@ impl Provider {
             Kind::Memory(backends) => {
                 backends.lock().unwrap().values().for_each(MemoryBackend::go_online);
             }
-            Kind::Served { server, start, address, directory, .. } => {
-                *server.lock().unwrap() = Some(start(*address, directory.path().to_owned()));
+            Kind::Served { server, start, gate, directory, .. } => {
+                let (serving, address) = start(directory.path().to_owned());
+                *server.lock().unwrap() = Some(serving);
+                gate.leads_to(Behind::Server(address));
             }
         }
     }
 }
 
 fn serve(wire: Wire, path: &'static str, start: Start) -> Kind {
-    // A port that is free now; the server is stopped and started on it.
-    let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let directory = tempfile::tempdir().unwrap();
-    let server = Mutex::new(Some(start(address, directory.path().to_owned())));
-    Kind::Served { wire, address, path, directory, server, start }
+    let (gate, directory) = (Gate::open().unwrap(), tempfile::tempdir().unwrap());
+    let (serving, address) = start(directory.path().to_owned());
+    gate.leads_to(Behind::Server(address));
+    Kind::Served { wire, gate, path, directory, server: Mutex::new(Some(serving)), start }
 }
 
-fn ours(address: SocketAddr, directory: PathBuf) -> Serving {
+fn ours(directory: PathBuf) -> (Serving, SocketAddr) {
     let (stop, stopped) = oneshot::channel();
     let (serving, serves) = std::sync::mpsc::channel();
     let run = move || {
@@ -162,21 +168,20 @@ fn ours(address: SocketAddr, directory: PathBuf) -> Serving {
             });
             let server = Server::new(config);
             let router = server.router();
-            let listener = tokio::net::TcpListener::bind(address).await.unwrap();
-            serving.send(()).unwrap();
+            let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+            serving.send(listener.local_addr().unwrap()).unwrap();
             server.serve(listener, router, async { drop(stopped.await) }).await.unwrap();
         });
     };
     let thread = Some(thread::spawn(run));
-    serves.recv().unwrap();
-    Serving::Ours { _stop: stop, thread }
+    let address = serves.recv().unwrap();
+    (Serving::Ours { _stop: stop, thread }, address)
 }
 
-fn livestores(address: SocketAddr, directory: PathBuf) -> Serving {
+fn livestores(directory: PathBuf) -> (Serving, SocketAddr) {
     let scripts = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../e2e/livestore-js");
     let mut node = Command::new("node")
         .arg("server.mjs")
-        .arg(address.port().to_string())
         .arg(directory)
         .current_dir(&scripts)
         .stdin(Stdio::piped())
@@ -184,10 +189,12 @@ fn livestores(address: SocketAddr, directory: PathBuf) -> Serving {
         .spawn()
         .expect("node runs LiveStore's server; `cargo xtask setup` installs what it needs");
     let mut said = BufReader::new(node.stdout.take().unwrap()).lines();
-    assert_eq!(said.next().unwrap().unwrap(), "ready");
+    let ready = said.next().unwrap().unwrap();
+    let address = ready.strip_prefix("ready on ").and_then(|address| address.parse().ok());
+    let address = address.unwrap_or_else(|| panic!("{ready:?}"));
     // It goes on talking, and would end if nobody listened.
     thread::spawn(move || said.for_each(drop));
-    Serving::Node(node)
+    (Serving::Node(node), address)
 }
 
 impl Drop for Serving {

@@ -2,7 +2,7 @@
 
 use std::{
     fs, io,
-    net::{SocketAddr, TcpListener},
+    net::SocketAddr,
     path::{Path, PathBuf},
     thread,
     time::Duration,
@@ -12,26 +12,28 @@ use livestore_server::{Config, PushAttempt, Server, SqliteLog, Verdict};
 use tempfile::TempDir;
 use tokio::sync::oneshot;
 
+use crate::support::gate::{Behind, Gate};
+
 pub(crate) struct Backend {
-    address: SocketAddr,
+    gate: Gate,
     directory: TempDir,
     running: Option<(oneshot::Sender<()>, thread::JoinHandle<()>)>,
 }
 
 impl Backend {
     pub(crate) fn start() -> Self {
-        // A port that is free now; the server is stopped and started on it.
-        let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-        let mut backend = Self { address, directory: tempfile::tempdir().unwrap(), running: None };
+        let (gate, directory) = (Gate::open().unwrap(), tempfile::tempdir().unwrap());
+        let mut backend = Self { gate, directory, running: None };
         backend.go_online();
         backend
     }
 
     pub(crate) fn url(&self, scheme: &str) -> String {
-        format!("{scheme}://{}/sync", self.address)
+        format!("{scheme}://{}/sync", self.gate.address())
     }
 
     pub(crate) fn go_offline(&mut self) {
+        self.gate.leads_to(Behind::Nobody);
         if let Some((stop, thread)) = self.running.take() {
             drop(stop);
             thread.join().unwrap();
@@ -39,12 +41,12 @@ impl Backend {
     }
 
     pub(crate) fn go_online(&mut self) {
-        let (address, directory) = (self.address, self.directory.path().to_owned());
+        let directory = self.directory.path().to_owned();
         let (stop, stopped) = oneshot::channel();
         let (serving, serves) = std::sync::mpsc::channel();
-        let run = move || serve(address, &directory, stopped, &serving);
+        let run = move || serve(&directory, stopped, &serving);
         self.running = Some((stop, thread::spawn(run)));
-        serves.recv().unwrap();
+        self.gate.leads_to(Behind::Server(serves.recv().unwrap()));
     }
 
     /// A copy of what a server that is offline has.
@@ -84,10 +86,9 @@ fn copy_files(from: &Path, to: &Path) -> io::Result<()> {
 }
 
 fn serve(
-    address: SocketAddr,
     directory: &Path,
     stopped: oneshot::Receiver<()>,
-    serving: &std::sync::mpsc::Sender<()>,
+    serving: &std::sync::mpsc::Sender<SocketAddr>,
 ) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
@@ -95,8 +96,8 @@ fn serve(
         let server =
             Server::new(Config::new(log).on_push(|attempt| async move { judge(&attempt) }));
         let router = server.router();
-        let listener = tokio::net::TcpListener::bind(address).await.unwrap();
-        serving.send(()).unwrap();
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        serving.send(listener.local_addr().unwrap()).unwrap();
         server.serve(listener, router, async { drop(stopped.await) }).await.unwrap();
     });
 }

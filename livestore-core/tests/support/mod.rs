@@ -6,6 +6,8 @@
 mod blocking;
 #[cfg(not(target_arch = "wasm32"))]
 pub(crate) mod files;
+#[cfg(not(target_arch = "wasm32"))]
+pub(crate) mod gate;
 pub(crate) mod place;
 #[cfg(not(target_arch = "wasm32"))]
 pub(crate) mod process;

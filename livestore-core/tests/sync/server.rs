@@ -1,7 +1,7 @@
 //! A real server in this process, that can be stopped and started, and refuses what a test wants it to refuse.
 
 use std::{
-    net::{SocketAddr, TcpListener},
+    net::SocketAddr,
     path::{Path, PathBuf},
     sync::{
         Arc, Mutex,
@@ -15,6 +15,8 @@ use livestore_server::{Config, Identity, PushAttempt, Refusal, Server, SqliteLog
 use tempfile::TempDir;
 use tokio::sync::oneshot;
 
+use crate::support::gate::{Behind, Gate};
+
 /// What the server refuses.
 #[derive(Default)]
 pub(crate) struct Refuses {
@@ -25,7 +27,7 @@ pub(crate) struct Refuses {
 }
 
 pub(crate) struct Backend {
-    address: SocketAddr,
+    gate: Gate,
     directory: TempDir,
     running: Mutex<Option<Running>>,
     pub(crate) refuses: Arc<Refuses>,
@@ -39,10 +41,8 @@ struct Running {
 impl Backend {
     /// One that takes everything.
     pub(crate) fn start() -> Self {
-        // A port that is free now; the server is stopped and started on it.
-        let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         let backend = Self {
-            address,
+            gate: Gate::open().unwrap(),
             directory: tempfile::tempdir().unwrap(),
             running: Mutex::default(),
             refuses: Arc::default(),
@@ -52,7 +52,7 @@ impl Backend {
     }
 
     pub(crate) fn url(&self) -> String {
-        format!("ws://{}/sync", self.address)
+        format!("ws://{}/sync", self.gate.address())
     }
 
     pub(crate) fn options(&self) -> SyncOptions {
@@ -60,11 +60,13 @@ impl Backend {
     }
 
     pub(crate) fn go_offline(&self) {
+        self.gate.leads_to(Behind::Nobody);
         drop(self.running.lock().unwrap().take());
     }
 
     pub(crate) fn go_online(&self) {
-        let running = run(self.address, self.directory.path(), Arc::clone(&self.refuses));
+        let (running, address) = run(self.directory.path(), Arc::clone(&self.refuses));
+        self.gate.leads_to(Behind::Server(address));
         *self.running.lock().unwrap() = Some(running);
     }
 }
@@ -77,7 +79,7 @@ impl Drop for Running {
     }
 }
 
-fn run(address: SocketAddr, directory: &Path, refuses: Arc<Refuses>) -> Running {
+fn run(directory: &Path, refuses: Arc<Refuses>) -> (Running, SocketAddr) {
     let (stop, stopped) = oneshot::channel();
     let (serving, serves) = std::sync::mpsc::channel();
     let directory: PathBuf = directory.to_owned();
@@ -86,13 +88,13 @@ fn run(address: SocketAddr, directory: &Path, refuses: Arc<Refuses>) -> Running 
         runtime.block_on(async {
             let server = Server::new(config(&directory, &refuses));
             let router = server.router();
-            let listener = tokio::net::TcpListener::bind(address).await.unwrap();
-            serving.send(()).unwrap();
+            let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+            serving.send(listener.local_addr().unwrap()).unwrap();
             server.serve(listener, router, async { drop(stopped.await) }).await.unwrap();
         });
     });
-    serves.recv().unwrap();
-    Running { stop: Some(stop), thread: Some(thread) }
+    let address = serves.recv().unwrap();
+    (Running { stop: Some(stop), thread: Some(thread) }, address)
 }
 
 fn config(directory: &Path, refuses: &Arc<Refuses>) -> Config {
