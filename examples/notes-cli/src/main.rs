@@ -31,7 +31,7 @@ struct Cli {
     /// Where this client keeps its data; one process at a time
     #[arg(long)]
     dir: PathBuf,
-    /// The sync server: ws://HOST/sync, or http://HOST/sync to ask it every few seconds
+    /// The sync server: ws://HOST/sync, or http://HOST/sync to ask it every few seconds; wss:// and https:// with TLS
     #[arg(long, value_name = "URL")]
     server: String,
     /// The list's id: what TodoMVC in the browser has after `?store=`

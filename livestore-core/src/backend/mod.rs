@@ -106,7 +106,7 @@ impl ConnectionLimits {
 /// Where a backend is and who asks.
 #[derive(Clone)]
 pub struct BackendAddress {
-    /// The address: `ws://…` for a WebSocket, `http://…` for requests; in a browser `wss://…` and `https://…`, too.
+    /// The address: `ws://…` or `wss://…` for a WebSocket, `http://…` or `https://…` for requests.
     pub url: String,
     /// The store.
     pub store: StoreId,

@@ -327,9 +327,10 @@ fn an_address_that_can_not_be_used_is_an_error_when_the_store_is_opened() {
         (websocket("/sync"), "ws://"),
         (websocket("ws://"), ""),
         (websocket("not an address"), ""),
-        (websocket("wss://localhost/sync"), "TLS"),
+        (websocket("https://localhost/sync"), "wss://"),
+        (websocket("wss:///sync"), ""),
         (http_polling("ws://localhost/sync"), "http://"),
-        (http_polling("https://localhost/sync"), "TLS"),
+        (http_polling("wss://localhost/sync"), "https://"),
         (websocket("ws://localhost/sync?store=mine"), "payload"),
     ];
     for (sync, why) in cases {

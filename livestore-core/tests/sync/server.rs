@@ -51,8 +51,12 @@ impl Backend {
         backend
     }
 
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.gate.address()
+    }
+
     pub(crate) fn url(&self) -> String {
-        format!("ws://{}/sync", self.gate.address())
+        format!("ws://{}/sync", self.address())
     }
 
     pub(crate) fn options(&self) -> SyncOptions {

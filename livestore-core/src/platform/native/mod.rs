@@ -13,6 +13,7 @@ mod net;
 mod page;
 mod storage;
 mod timer;
+mod tls;
 
 pub use channel::Channel;
 pub use identity::{Identity, identify};

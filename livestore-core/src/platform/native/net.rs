@@ -11,7 +11,7 @@ use futures_util::StreamExt;
 use livestore_sync::wire::FRAME_BYTES;
 use tokio::{net::TcpStream, runtime::Runtime};
 use tokio_tungstenite::{
-    MaybeTlsStream, WebSocketStream, connect_async_with_config,
+    Connector, MaybeTlsStream, WebSocketStream, connect_async_tls_with_config,
     tungstenite::{
         self, Message,
         http::{StatusCode, Uri, uri::InvalidUri},
@@ -20,6 +20,7 @@ use tokio_tungstenite::{
 };
 use ureq::Agent;
 
+use super::tls::Tls;
 use crate::{backend::ConnectError, platform::SocketEnds};
 
 /// A server's frame may be larger than ours: it counts its pages' events, not the bytes around them.
@@ -55,27 +56,28 @@ pub fn spawn_io(task: impl Future<Output = ()> + Send + 'static) {
 /// The whole address of a backend whose scheme is `plain`, or with TLS `secure`.
 ///
 /// # Errors
-/// Says what is wrong with the address. There is no TLS natively.
+/// Says what is wrong with the address.
 pub fn resolve_url(url: &str, plain: &str, secure: &str) -> Result<String, String> {
     let parsed: Uri = url.parse().map_err(|error: InvalidUri| error.to_string())?;
     match (parsed.scheme_str(), parsed.host()) {
-        (Some(scheme), Some(host)) if scheme == plain && !host.is_empty() => Ok(url.to_owned()),
-        (Some(scheme), _) if scheme == secure => Err(format!(
-            "natively there is no TLS: let a proxy on this machine add it, and name that with `{plain}://`"
-        )),
-        _ => Err(format!("it has to begin with `{plain}://` and name a host")),
+        (Some(scheme), Some(host)) if [plain, secure].contains(&scheme) && !host.is_empty() => {
+            Ok(url.to_owned())
+        }
+        _ => Err(format!("it has to begin with `{plain}://` or `{secure}://` and name a host")),
     }
 }
 
 /// Opens a WebSocket.
 pub async fn open_socket(url: String) -> Result<SocketEnds, ConnectError> {
     let unreachable = |reason: &str| ConnectError::Unreachable(reason.into());
+    let secure = url.starts_with("wss:");
     let (opened, opening) = oneshot::channel();
     spawn_io(async move {
         let config = WebSocketConfig::default()
             .max_message_size(Some(MAX_FRAME))
             .max_frame_size(Some(MAX_FRAME));
-        let connected = connect_async_with_config(url, Some(config), true).await;
+        let connector = secure.then(|| Connector::Rustls(Arc::clone(&Tls::get().sockets)));
+        let connected = connect_async_tls_with_config(url, Some(config), true, connector).await;
         // Whoever asked may have lost patience.
         let _ = opened.send(connected);
     });
@@ -150,19 +152,29 @@ async fn send(socket: &mut Socket, text: String) -> Result<(), tungstenite::Erro
 
 /// Posts JSON: the answer's status and text, or why there is none.
 pub async fn post(url: Arc<str>, body: String) -> Result<(u16, String), String> {
-    static AGENT: OnceLock<Agent> = OnceLock::new();
-    let agent = AGENT.get_or_init(|| {
-        // A connection that is kept may be closed by the other side just when the next request goes out.
-        let config = Agent::config_builder().timeout_global(Some(ANSWER)).max_idle_connections(0);
-        config.http_status_as_error(false).build().into()
-    });
     let runtime = runtime().ok_or_else(|| "the system gives no thread".to_owned())?;
     let request = move || -> Result<(u16, String), ureq::Error> {
         let mut response =
-            agent.post(&*url).header("content-type", "application/json").send(body)?;
+            agent(&url).post(&*url).header("content-type", "application/json").send(body)?;
         let text = response.body_mut().with_config().limit(MAX_ANSWER).read_to_string()?;
         Ok((response.status().as_u16(), text))
     };
     let answer = runtime.spawn_blocking(request).await.map_err(|error| error.to_string())?;
     answer.map_err(|error| error.to_string())
+}
+
+/// Who makes the requests to addresses of this kind. Only where TLS is wanted the machine's certificates are read.
+fn agent(url: &str) -> &'static Agent {
+    static PLAIN: OnceLock<Agent> = OnceLock::new();
+    static SECURE: OnceLock<Agent> = OnceLock::new();
+    // A connection that is kept may be closed by the other side just when the next request goes out.
+    let config = || {
+        let config = Agent::config_builder().timeout_global(Some(ANSWER)).max_idle_connections(0);
+        config.http_status_as_error(false)
+    };
+    if url.starts_with("https:") {
+        SECURE.get_or_init(|| config().tls_config(Tls::get().requests.clone()).build().into())
+    } else {
+        PLAIN.get_or_init(|| config().build().into())
+    }
 }
