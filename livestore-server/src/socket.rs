@@ -3,7 +3,11 @@
 //! Everything of a socket happens in this one task, one thing after the other: an own push shows in the own live pull
 //! before it is acknowledged, unless the client has yet to acknowledge the pages before. The task holds no queue: a client that does not read stops its own loop, and is cut off.
 
-use std::{borrow::Cow, sync::Arc, time::Instant};
+use std::{
+    borrow::Cow,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use axum::{
     extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket, close_code},
@@ -28,12 +32,27 @@ use crate::{
 /// "You may not come in", among the codes that are free to apps.
 const REFUSED: u16 = 4401;
 
+/// How long a client may take to hear why it is over.
+const PARTING: Duration = Duration::from_secs(2);
+
 /// Tells a client that knows our extensions why it may not come in.
 pub(crate) async fn refuse(mut ws: WebSocket, refusal: Refusal) {
     let hello = ServerFrame::Hello(Hello::Refused { reason: refusal.0 }).encode();
     // Whoever has gone need not be told.
     let _ = ws.send(Message::text(hello)).await;
-    let _ = ws.send(close(REFUSED, "refused")).await;
+    part(&mut ws, REFUSED, "refused").await;
+}
+
+/// Says why it is over, and waits a little until the client has heard it: a connection that is closed over bytes that
+/// nobody has read is reset, and the reason is lost with it. What the client still says is read and dropped.
+async fn part(ws: &mut WebSocket, code: u16, reason: &str) {
+    let parting = async {
+        if ws.send(close(code, reason)).await.is_ok() {
+            while let Some(Ok(_)) = ws.recv().await {}
+        }
+    };
+    // A client that does not take it has had its time.
+    let _ = tokio::time::timeout(PARTING, parting).await;
 }
 
 /// Serves a socket until either side ends it.
@@ -60,8 +79,7 @@ pub(crate) async fn serve(
     };
     let End(code, reason) = socket.run().await.err().unwrap_or(End::GONE);
     tracing::debug!(store = %socket.query.store, code, %reason, "a socket ends");
-    let closing = socket.ws.send(close(code, &reason));
-    let _ = tokio::time::timeout(shared.limits.send, closing).await;
+    part(&mut socket.ws, code, &reason).await;
 }
 
 fn close(code: u16, reason: &str) -> Message {

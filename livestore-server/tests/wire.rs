@@ -29,6 +29,20 @@ async fn what_is_no_frame_closes_the_socket_with_a_code() {
 }
 
 #[tokio::test]
+async fn whoever_is_cut_off_hears_why_though_it_had_more_to_say() {
+    let served = serve(|config| config).await;
+    for _ in 0..20 {
+        let mut client = served.client("s", Extensions::NONE).await;
+        client.send_text("nonsense").await.expect("the socket lives");
+        for _ in 0..100 {
+            // The server has hung up by now, and reads on all the same.
+            let _ = client.send_text(&"x".repeat(10_000)).await;
+        }
+        assert_eq!(close_code(&mut client).await, CloseCode::Invalid);
+    }
+}
+
+#[tokio::test]
 async fn what_is_no_request_is_answered_and_the_socket_lives() {
     let served = serve(|config| config).await;
     let mut client = served.client("s", Extensions::NONE).await;
