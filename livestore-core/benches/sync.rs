@@ -4,11 +4,8 @@
 //! what a rebase costs beside the same events without one.
 
 #![allow(clippy::print_stdout, reason = "a benchmark speaks through its output")]
-#![allow(clippy::unwrap_used, reason = "so do the tests' helpers")]
 #![allow(dead_code, reason = "it uses a part of what the tests share")]
 
-#[path = "../tests/sync/server.rs"]
-mod server;
 #[path = "../tests/support/mod.rs"]
 mod support;
 
@@ -18,8 +15,8 @@ use std::{
 };
 
 use futures_executor::block_on;
-use livestore_core::{Receipt, Store, StoreOptions};
-use server::Backend;
+use livestore_core::{Receipt, Store, StoreOptions, websocket};
+use livestore_server::{Config, Server, SqliteLog};
 use support::{Note, Notes, added, close, eventually};
 use tempfile::TempDir;
 
@@ -57,6 +54,32 @@ fn times(times: &mut [Duration]) -> Times {
     Times { p50: at(50), p99: at(99) }
 }
 
+/// A server in this process, for as long as that lives.
+struct Backend {
+    url: String,
+    _directory: TempDir,
+}
+
+impl Backend {
+    fn start() -> Self {
+        let directory = tempfile::tempdir().expect("a place for files");
+        let log = SqliteLog::open(directory.path()).expect("the log opens");
+        let (serving, serves) = mpsc::channel();
+        std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+            runtime.expect("a runtime").block_on(async {
+                let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+                serving.send(listener.local_addr()).expect("somebody waits for it");
+                let server = Server::new(Config::new(log));
+                let router = server.router();
+                server.serve(listener, router, std::future::pending()).await.expect("it serves");
+            });
+        });
+        let address = serves.recv().expect("it starts").expect("an address");
+        Self { url: format!("ws://{address}/sync"), _directory: directory }
+    }
+}
+
 /// A client with files of its own.
 struct Client {
     store: Store<Notes>,
@@ -65,7 +88,8 @@ struct Client {
 
 fn client(backend: &Backend) -> Client {
     let directory = tempfile::tempdir().expect("a place for files");
-    let options = StoreOptions::new("notes").directory(directory.path()).sync(backend.options());
+    let options =
+        StoreOptions::new("notes").directory(directory.path()).sync(websocket(&backend.url));
     let store = block_on(Store::open(options)).expect("the store opens");
     eventually("it is connected", || store.sync_status().is_synced);
     Client { store, _directory: directory }

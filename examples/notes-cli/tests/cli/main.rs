@@ -1,5 +1,7 @@
 //! The real program against a real server, each in processes of their own.
 
+#[path = "../../../../livestore-core/tests/support/gate.rs"]
+mod gate;
 mod notes;
 mod server;
 

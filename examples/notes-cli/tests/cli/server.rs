@@ -1,5 +1,5 @@
 //! `livestore-server` as a process of its own: this test binary, started again with one of its tests. It is killed and
-//! started on one port, and refuses what holds "barred".
+//! started behind one address, and refuses what holds "barred".
 
 use std::{
     env,
@@ -13,28 +13,33 @@ use livestore_server::{Config, PushAttempt, Server, SqliteLog, Verdict};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 
+use crate::gate::{Behind, Gate};
+
+/// Names the server's data directory; set in servers only.
 const DATA: &str = "NOTES_TEST_SERVER_DATA";
-const LISTEN: &str = "NOTES_TEST_SERVER_LISTEN";
 
 pub(crate) struct Backend {
+    gate: Gate,
     data: TempDir,
-    address: SocketAddr,
     process: Option<Child>,
 }
 
 impl Backend {
     pub(crate) fn start() -> Self {
-        let data = tempfile::tempdir().expect("a directory");
-        let (process, address) = serve(data.path(), "127.0.0.1:0");
-        Self { data, address, process: Some(process) }
+        let (gate, data) =
+            (Gate::open().expect("a port"), tempfile::tempdir().expect("a directory"));
+        let mut backend = Self { gate, data, process: None };
+        backend.restart();
+        backend
     }
 
     pub(crate) fn address(&self) -> SocketAddr {
-        self.address
+        self.gate.address()
     }
 
     /// `kill -9`.
     pub(crate) fn kill(&mut self) {
+        self.gate.leads_to(Behind::Nobody);
         if let Some(mut process) = self.process.take() {
             process.kill().expect("it is ours");
             process.wait().expect("it is ours");
@@ -43,8 +48,8 @@ impl Backend {
 
     pub(crate) fn restart(&mut self) {
         self.kill();
-        let (process, address) = serve(self.data.path(), &self.address.to_string());
-        assert_eq!(address, self.address);
+        let (process, address) = serve(self.data.path());
+        self.gate.leads_to(Behind::Server(address));
         self.process = Some(process);
     }
 
@@ -62,11 +67,10 @@ impl Drop for Backend {
     }
 }
 
-fn serve(data: &Path, listen: &str) -> (Child, SocketAddr) {
+fn serve(data: &Path) -> (Child, SocketAddr) {
     let mut child = Command::new(env::current_exe().expect("a test has a program"))
         .args(["server::serves", "--exact", "--nocapture", "--include-ignored"])
         .env(DATA, data)
-        .env(LISTEN, listen)
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
         .spawn()
@@ -83,14 +87,14 @@ fn serve(data: &Path, listen: &str) -> (Child, SocketAddr) {
 #[test]
 #[ignore = "a process that other tests start"]
 fn serves() {
-    let (Some(data), Ok(listen)) = (env::var_os(DATA), env::var(LISTEN)) else { return };
+    let Some(data) = env::var_os(DATA) else { return };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     runtime.expect("a runtime").block_on(async {
         let log = SqliteLog::open(Path::new(&data)).expect("the log opens");
         let server =
             Server::new(Config::new(log).on_push(|attempt| async move { judge(&attempt) }));
         let router = server.router();
-        let listener = TcpListener::bind(listen).await.expect("the port is free");
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("it listens");
         writeln!(std::io::stdout(), "\n> {address}").expect("the parent listens");
         server.serve(listener, router, std::future::pending()).await.expect("it serves");
