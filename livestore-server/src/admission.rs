@@ -31,24 +31,47 @@ pub(crate) struct Pusher {
 
 /// Judges and appends. When it says yes, the log has the batch, on the disk.
 pub(crate) async fn admit(shared: &Shared, pusher: &Pusher, push: Push) -> Result<(), Failure> {
-    let result = judge(shared, pusher, push).await;
-    let outcome = match &result {
-        Ok(()) => PushOutcome::Accepted,
-        Err(Failure::ServerAhead { .. }) => PushOutcome::Ahead,
-        Err(Failure::Rejected { .. }) => PushOutcome::Rejected,
-        Err(Failure::Defect(_)) => PushOutcome::Failed,
-        Err(_) => PushOutcome::Refused,
-    };
-    shared.metrics.count_push(outcome);
-    result
+    match judge(shared, pusher, push).await {
+        Ok(()) => {
+            shared.metrics.count_push(PushOutcome::Accepted);
+            Ok(())
+        }
+        Err(NotTaken(outcome, failure)) => {
+            shared.metrics.count_push(outcome);
+            Err(failure)
+        }
+    }
 }
 
-async fn judge(shared: &Shared, pusher: &Pusher, push: Push) -> Result<(), Failure> {
+/// What operators and the client are told of a push that was not taken.
+struct NotTaken(PushOutcome, Failure);
+
+impl NotTaken {
+    /// It is the server's failure, not the push's.
+    fn failed(store: &StoreId, reason: &str) -> Self {
+        tracing::error!(%store, reason, "a push could not be taken");
+        Self(PushOutcome::Failed, Failure::Unknown(reason.into()))
+    }
+}
+
+impl From<Failure> for NotTaken {
+    fn from(failure: Failure) -> Self {
+        let outcome = match &failure {
+            Failure::ServerAhead { .. } => PushOutcome::Ahead,
+            Failure::Rejected { .. } => PushOutcome::Rejected,
+            _ => PushOutcome::Refused,
+        };
+        Self(outcome, failure)
+    }
+}
+
+async fn judge(shared: &Shared, pusher: &Pusher, push: Push) -> Result<(), NotTaken> {
     let Some(parent) = push.batch.first().map(|event| event.parent) else { return Ok(()) };
     if let Some(received) = push.backend {
-        let expected = shared.head(&pusher.store).await?.backend;
-        if expected != received {
-            return Err(Failure::BackendIdMismatch { expected, received });
+        let head = shared.log.head(&pusher.store).await;
+        let head = head.map_err(|error| NotTaken::failed(&pusher.store, &error.to_string()))?;
+        if head.backend != received {
+            return Err(Failure::BackendIdMismatch { expected: head.backend, received }.into());
         }
     }
     check_batch(&push.batch, pusher.limits)?;
@@ -65,14 +88,15 @@ async fn judge(shared: &Shared, pusher: &Pusher, push: Push) -> Result<(), Failu
     };
     if !pusher.extensions.rejection {
         // A plain peer has no word for it, and could not tell which of its events are in.
-        return Err(Failure::Unknown(rejected.reason));
+        return Err(Failure::Unknown(rejected.reason).into());
     }
     let kept = whole_commits(&ends, rejected.index);
     if kept > 0 {
         append(shared, &pusher.store, parent, events[..kept].into()).await?;
     }
     let number = parent + 1 + rejected.index as u64;
-    Err(Failure::Rejected { number, reason: rejected.reason, head: parent + kept as u64 })
+    let head = parent + kept as u64;
+    Err(Failure::Rejected { number, reason: rejected.reason, head }.into())
 }
 
 /// An event that is not taken, now or ever.
@@ -91,7 +115,7 @@ async fn ask(
     shared: &Shared,
     pusher: &Pusher,
     events: Arc<[ConfirmedEvent]>,
-) -> Result<Option<Rejected>, Failure> {
+) -> Result<Option<Rejected>, NotTaken> {
     if events.is_empty() {
         return Ok(None);
     }
@@ -103,14 +127,9 @@ async fn ask(
             Ok(Some(Rejected { index, reason: reason.into() }))
         }
         Ok(Verdict::Reject { .. }) => {
-            let reason = "the server's hook refused an event that is not there";
-            tracing::error!(%store, "{reason}");
-            Err(Failure::Unknown(reason.into()))
+            Err(NotTaken::failed(store, "the server's hook refused an event that is not there"))
         }
-        Err(failed) => {
-            tracing::error!(%store, reason = %failed, "a push could not be judged");
-            Err(failed.into())
-        }
+        Err(failed) => Err(NotTaken::failed(store, &failed.to_string())),
     }
 }
 
@@ -119,7 +138,7 @@ async fn append(
     store: &StoreId,
     parent: u64,
     events: Arc<[ConfirmedEvent]>,
-) -> Result<(), Failure> {
+) -> Result<(), NotTaken> {
     let started = Instant::now();
     let count = events.len() as u64;
     match shared.log.append(store, parent, events).await {
@@ -129,12 +148,9 @@ async fn append(
             Ok(())
         }
         Err(AppendError::NotAtHead { head }) => {
-            Err(Failure::ServerAhead { head, provided: parent })
+            Err(Failure::ServerAhead { head, provided: parent }.into())
         }
-        Err(AppendError::Log(error)) => {
-            tracing::error!(%store, %error, "events could not be appended");
-            Err(Failure::Unknown(error.to_string().into()))
-        }
+        Err(AppendError::Log(error)) => Err(NotTaken::failed(store, &error.to_string())),
     }
 }
 

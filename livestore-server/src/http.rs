@@ -12,9 +12,12 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use futures_util::stream;
-use livestore_sync::wire::{
-    BadFrame, ClientFrame, ConnectQuery, Exit, Extensions, FRAME_BYTES, Failure, Hello, Request,
-    RequestId, ServerFrame, Transport,
+use livestore_sync::{
+    StoreId,
+    wire::{
+        BadFrame, ClientFrame, ConnectQuery, Exit, Extensions, FRAME_BYTES, Failure, Hello,
+        Request, RequestId, ServerFrame, Transport,
+    },
 };
 use tokio::sync::OwnedSemaphorePermit;
 
@@ -41,24 +44,25 @@ pub(crate) async fn upgrade(
 ) -> Response {
     let query = match ConnectQuery::parse(query.as_deref().unwrap_or_default()) {
         Ok(query) if query.transport == Transport::WebSocket => query,
-        Ok(_) => return turn_away(StatusCode::BAD_REQUEST, "transport=http wants a POST"),
-        Err(bad) => return turn_away(StatusCode::BAD_REQUEST, &bad.to_string()),
+        Ok(_) => return turn_away(None, StatusCode::BAD_REQUEST, "transport=http wants a POST"),
+        Err(bad) => return turn_away(None, StatusCode::BAD_REQUEST, &bad.to_string()),
     };
+    let away = |status, reason: &str| turn_away(Some(&query.store), status, reason);
     let Ok(upgrade) = upgrade else {
-        return turn_away(StatusCode::UPGRADE_REQUIRED, "this is for WebSockets");
+        return away(StatusCode::UPGRADE_REQUIRED, "this is for WebSockets");
     };
     if !shared.allows_origin(&headers) {
-        return turn_away(StatusCode::FORBIDDEN, "not from this origin");
+        return away(StatusCode::FORBIDDEN, "not from this origin");
     }
     let Ok(permit) = Arc::clone(&shared.sockets).try_acquire_owned() else {
-        return turn_away(StatusCode::SERVICE_UNAVAILABLE, "too many sockets");
+        return away(StatusCode::SERVICE_UNAVAILABLE, "too many sockets");
     };
     let headers = Arc::new(headers);
     let refusal = match shared.validate(&query.store, query.payload.clone(), &headers).await {
         Ok(_) => None,
         // A browser can't see the status of a failed upgrade: whoever understands our first frame is told by it.
         Err(Barred::Refused(refusal)) if query.extensions != Extensions::NONE => Some(refusal),
-        Err(barred) => return not_let_in(&barred),
+        Err(barred) => return not_let_in(&query.store, &barred),
     };
     upgrade
         .max_message_size(FRAME_BYTES)
@@ -82,26 +86,29 @@ pub(crate) async fn post(
 ) -> Response {
     let query = match ConnectQuery::parse(query.as_deref().unwrap_or_default()) {
         Ok(query) if query.transport == Transport::Http => query,
-        Ok(_) => return turn_away(StatusCode::BAD_REQUEST, "transport=ws wants a WebSocket"),
-        Err(bad) => return turn_away(StatusCode::BAD_REQUEST, &bad.to_string()),
+        Ok(_) => return turn_away(None, StatusCode::BAD_REQUEST, "transport=ws wants a WebSocket"),
+        Err(bad) => return turn_away(None, StatusCode::BAD_REQUEST, &bad.to_string()),
     };
+    let away = |status, reason: &str| turn_away(Some(&query.store), status, reason);
     if !shared.allows_origin(&headers) {
-        return turn_away(StatusCode::FORBIDDEN, "not from this origin");
+        return away(StatusCode::FORBIDDEN, "not from this origin");
     }
     let Ok(permit) = Arc::clone(&shared.sockets).try_acquire_owned() else {
-        return turn_away(StatusCode::SERVICE_UNAVAILABLE, "too many requests");
+        return away(StatusCode::SERVICE_UNAVAILABLE, "too many requests");
     };
     let headers = Arc::new(headers);
     if let Err(barred) = shared.validate(&query.store, query.payload.clone(), &headers).await {
-        return not_let_in(&barred);
+        return not_let_in(&query.store, &barred);
     }
     let body = match tokio::time::timeout(shared.limits.body, to_bytes(body, FRAME_BYTES)).await {
         Ok(Ok(body)) => body,
         Ok(Err(_)) => {
             let reason = "a request has at most 900000 bytes";
-            return turn_away(StatusCode::PAYLOAD_TOO_LARGE, reason);
+            return away(StatusCode::PAYLOAD_TOO_LARGE, reason);
         }
-        Err(_) => return turn_away(StatusCode::REQUEST_TIMEOUT, "the request does not arrive"),
+        Err(_) => {
+            return away(StatusCode::REQUEST_TIMEOUT, "the request does not arrive");
+        }
     };
     let exchange = Exchange { shared, query, headers, permit };
     let json = [(header::CONTENT_TYPE, "application/json")];
@@ -109,17 +116,20 @@ pub(crate) async fn post(
 }
 
 /// The answer to a request that is not taken any further.
-fn turn_away(status: StatusCode, reason: &str) -> Response {
-    tracing::info!(status = status.as_u16(), reason, "a request was turned away");
+fn turn_away(store: Option<&StoreId>, status: StatusCode, reason: &str) -> Response {
+    let store = store.map(tracing::field::display);
+    tracing::info!(store, status = status.as_u16(), reason, "a request was turned away");
     (status, reason.to_owned()).into_response()
 }
 
 /// The answer to whom the app does not let in, or says nothing about.
-fn not_let_in(barred: &Barred) -> Response {
+fn not_let_in(store: &StoreId, barred: &Barred) -> Response {
     match barred {
-        Barred::Refused(Refusal(reason)) => turn_away(StatusCode::UNAUTHORIZED, reason),
+        Barred::Refused(Refusal(reason)) => {
+            turn_away(Some(store), StatusCode::UNAUTHORIZED, reason)
+        }
         Barred::Undecided(failed) => {
-            turn_away(StatusCode::SERVICE_UNAVAILABLE, &failed.to_string())
+            turn_away(Some(store), StatusCode::SERVICE_UNAVAILABLE, &failed.to_string())
         }
     }
 }

@@ -183,7 +183,8 @@ impl Shared {
         let bytes = frame_bytes.saturating_sub(ENVELOPE_BYTES);
         // A plain peer has pages as large as a sync-cf server makes them.
         let bytes = if extensions == Extensions::NONE { bytes } else { PAGE_BYTES };
-        PageSize { events, bytes }
+        // A page without events would never end a pull.
+        PageSize { events: events.max(1), bytes }
     }
 
     /// A browser's page may come in if its origin is allowed; whoever is no page has none.

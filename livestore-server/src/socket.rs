@@ -78,7 +78,13 @@ pub(crate) async fn serve(
         is_barred: false,
     };
     let End(code, reason) = socket.run().await.err().unwrap_or(End::GONE);
-    tracing::debug!(store = %socket.query.store, code, %reason, "a socket ends");
+    let store = &socket.query.store;
+    match code {
+        close_code::NORMAL | close_code::AWAY => {
+            tracing::debug!(%store, code, %reason, "a socket ends");
+        }
+        _ => tracing::info!(%store, code, %reason, "a socket is cut off"),
+    }
     part(&mut socket.ws, code, &reason).await;
 }
 
@@ -173,11 +179,7 @@ impl Socket<'_> {
         self.heard = Instant::now();
         let text = match message {
             None | Some(Ok(Message::Close(_))) => return Err(End::GONE),
-            Some(Err(error)) => {
-                let store = &self.query.store;
-                tracing::info!(%store, reason = %error, "a socket is of no more use");
-                return Err(End(end_code(&error), error.to_string().into()));
-            }
+            Some(Err(error)) => return Err(End(end_code(&error), error.to_string().into())),
             Some(Ok(Message::Ping(_) | Message::Pong(_))) => return Ok(()),
             Some(Ok(Message::Binary(_))) => {
                 self.shared.note_bad_frame(&self.query.store, "it is binary");

@@ -191,5 +191,7 @@ async fn whoever_is_turned_away_is_in_the_log_with_the_store_and_the_reason() {
     };
     check(&["INFO", "a visitor was refused", "store=closed", r#""not\nyou""#]);
     check(&["INFO", "a request was turned away", "status=400", "transport"]);
+    check(&["INFO", "a request was turned away", "store=closed", "status=401"]);
+    check(&["INFO", "a socket is cut off", "store=open", "code=1007"]);
     check(&["WARN", "a frame was not understood", "store=open", "expected"]);
 }

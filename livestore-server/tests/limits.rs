@@ -85,6 +85,9 @@ async fn a_silent_socket_is_closed_with_a_code() {
     let served = serve(|config| config.limits(limits)).await;
     let mut silent = served.mute_socket("s").await;
     assert_eq!(mute_close_code(&mut silent).await, u16::from(CloseCode::Policy));
+    while served.metric("livestore_sockets").await > 0 {
+        tokio::task::yield_now().await;
+    }
 }
 
 #[tokio::test]

@@ -200,6 +200,7 @@ async fn a_full_disk_refuses_pushes_and_serves_reads() {
     };
     assert_eq!(refusal, Failure::Unknown("the server's disk is full".into()));
     assert!(taken > 0);
+    assert_eq!(served.metric(r#"livestore_pushes_total{outcome="Failed"}"#).await, 1);
     assert_eq!(served.log_of("s").await, (1..=taken).collect::<Vec<_>>());
     assert_eq!(client.push(vec![event(taken + 1, "1")]).await, Some(Exit::Pushed));
 }
