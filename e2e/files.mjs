@@ -4,11 +4,11 @@
 // database's name, then the database. Nothing here is used while a worker has the files open.
 
 import { createHash } from "node:crypto";
-import { eventually, url } from "./browser.mjs";
+import { eventually } from "./browser.mjs";
 
 /** Leaves the app for a page of the same origin that runs nothing, so that its worker lets go of the files. */
 export const leave = async (page) => {
-  const nothing = new URL("nothing.html", url()).href;
+  const nothing = new URL("/nothing.html", page.url()).href;
   await page.route(nothing, (route) => route.fulfill({ contentType: "text/html", body: '<link rel="icon" href="data:,">' }));
   await page.goto(nothing);
 };

@@ -47,9 +47,23 @@ export class StorePage extends TodoPage {
     }, 20_000);
   }
 
-  /** Waits until the line about the list's other clients says this. */
+  /** What the line about the list's other clients says. */
+  async syncing() {
+    return this.page.locator(".sync").innerText();
+  }
+
+  /** Waits until it says this. */
   async syncs(expected) {
-    await eventually(async () => assert.equal(await this.page.locator(".sync").innerText(), expected), 20_000);
+    await eventually(async () => assert.equal(await this.syncing(), expected), 40_000);
+  }
+
+  /** Waits until exactly these reasons of refusals show. */
+  async refuses(...expected) {
+    await eventually(async () => {
+      const reasons = await this.page.locator(".refused .reason").allInnerTexts();
+      assert.equal(reasons.length, expected.length, reasons.join("\n"));
+      reasons.forEach((reason, at) => assert.ok(RegExp(expected[at]).test(reason), reason));
+    });
   }
 
   /** Adds a todo from inside the page, and returns at once when the leader has acknowledged it. */

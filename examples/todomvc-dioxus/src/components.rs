@@ -219,6 +219,11 @@ fn Footer(filter: Signal<Filter>) -> Element {
 /// A line that says where the todos are kept, how many events are still on their way there, and what they wait for.
 #[component]
 fn Status() -> Element {
+    #[cfg(all(feature = "testing", not(feature = "desktop")))]
+    {
+        let store = use_store::<TodoMvc>();
+        use_hook(|| todomvc_schema::testing::drive(&store));
+    }
     let mode = use_storage_mode();
     let pending = use_pending();
     let durability = match use_durability()() {

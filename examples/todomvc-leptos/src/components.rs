@@ -219,6 +219,8 @@ fn Status() -> impl IntoView {
     let mode = use_storage_mode();
     let pending = use_pending();
     let durability = use_durability();
+    #[cfg(feature = "testing")]
+    todomvc_schema::testing::drive(&use_store::<TodoMvc>());
     let leader = use_leader_status();
     let waits = move || match leader.get() {
         LeaderStatus::Attached | LeaderStatus::Attaching => String::new(),

@@ -14,7 +14,7 @@ pub(crate) enum BackendWish {
     Pause,
     /// Go on.
     Resume,
-    /// Try again at once, without waiting: the network is back, or there is another token.
+    /// Connect anew, without waiting: the network is another one, or there is another token.
     Retry,
 }
 

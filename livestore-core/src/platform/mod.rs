@@ -8,7 +8,7 @@
 //! - `Channel`: named broadcast of binary frames among the sessions and the leader of one client.
 //! - `Storage`: where the leader's two databases live, or why they cannot.
 //! - `Identity`, `Journal`: who this session is, and what it leaves behind when its page hides.
-//! - `open_socket`, `post`, `spawn_io`, `resolve_url`, `on_online`: WebSockets, HTTP requests, their addresses, the network.
+//! - `open_socket`, `post`, `spawn_io`, `resolve_url`, `on_network_changed`: WebSockets, HTTP requests, their addresses, the network.
 //! - `after`, `every`, `sleep`, `now_ms`, `random_u64`, `spawn_local`: time, chance and tasks.
 //!
 //! Handles are `Send + Sync` on both targets (a browser handle is a number, see `web/local.rs`). Callbacks have to be
@@ -30,9 +30,9 @@ pub use web::wasm_bindgen;
 pub use web::{
     Adopted, Channel, Identity, Journal, LeaderHandle, LeaderScope, LeaveWarning, Listener,
     LockGuard, Storage, Timer, WORKER_SCRIPT, adopt_journals, after, ask_for_persistence,
-    data_directory, every, identify, is_held, is_worker, launch, lock_exclusive, on_online,
-    on_page_hidden, on_page_shown, open_socket, post, resolve_url, sleep, spawn_io, spawn_leader,
-    spawn_local, try_lock, watch_journals, worker_main,
+    data_directory, every, identify, is_held, is_worker, launch, lock_exclusive,
+    on_network_changed, on_page_hidden, on_page_shown, open_socket, post, resolve_url, sleep,
+    spawn_io, spawn_leader, spawn_local, try_lock, watch_journals, worker_main,
 };
 
 #[cfg(not(target_arch = "wasm32"))]
@@ -41,9 +41,9 @@ mod native;
 pub use native::{
     Adopted, Channel, Identity, Journal, LeaderHandle, LeaderScope, LeaveWarning, Listener,
     LockGuard, Storage, Timer, WORKER_SCRIPT, adopt_journals, after, ask_for_persistence,
-    data_directory, every, identify, is_held, is_worker, launch, lock_exclusive, on_online,
-    on_page_hidden, on_page_shown, open_socket, post, resolve_url, sleep, spawn_io, spawn_leader,
-    spawn_local, try_lock, watch_journals, worker_main,
+    data_directory, every, identify, is_held, is_worker, launch, lock_exclusive,
+    on_network_changed, on_page_hidden, on_page_shown, open_socket, post, resolve_url, sleep,
+    spawn_io, spawn_leader, spawn_local, try_lock, watch_journals, worker_main,
 };
 
 pub use net::SocketEnds;

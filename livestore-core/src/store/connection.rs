@@ -49,7 +49,7 @@ pub(super) struct Link {
     _from_leader: [Channel; 2],
     _tick: Timer,
     _shown: Listener,
-    _online: Listener,
+    _network: Listener,
 }
 
 impl Connection {
@@ -175,7 +175,7 @@ impl Link {
                 }
             }
         });
-        let online = crate::platform::on_online({
+        let network = crate::platform::on_network_changed({
             let store = Weak::clone(store);
             move || {
                 if let Some(store) = store.upgrade() {
@@ -188,7 +188,7 @@ impl Link {
             to_leader: Channel::open(&names.leader(), |_frame| {})?,
             _tick: tick,
             _shown: shown,
-            _online: online,
+            _network: network,
         })
     }
 }

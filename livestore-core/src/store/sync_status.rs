@@ -140,8 +140,8 @@ impl AnyStore {
         self.0.connection.wish(BackendWish::Resume);
     }
 
-    /// Tries to reach the backend at once instead of when it would be tried next, with what the app's payload says now.
-    /// In a browser that happens by itself when the network is back.
+    /// Connects to the backend anew, at once instead of when it would be tried next, with what the app's payload says now.
+    /// In a browser that happens by itself when the network goes or is back.
     pub fn retry_sync(&self) {
         self.0.connection.wish(BackendWish::Retry);
     }

@@ -46,7 +46,7 @@ impl Leader {
         }
     }
 
-    /// Tries the backend again without waiting: the network is back, or the app has another token.
+    /// Connects to the backend anew, without waiting: the network is another one, or the app has another token.
     pub fn retry_backend(&mut self) {
         if let Some(upstream) = &mut self.upstream {
             upstream.retry_now();

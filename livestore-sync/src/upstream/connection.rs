@@ -93,14 +93,18 @@ impl Upstream {
         }
     }
 
-    /// Tries again at once: the network is back, or the app has a new token.
+    /// Connects anew at once: the network is another one, or the app has a new token. A connection that stands or is
+    /// being made is given up for it: of one whose network is gone nothing is heard, and nobody says so.
     pub(crate) fn retry_now(&mut self) {
         self.retry.succeeded();
         let at = self.clock.elapsed();
         match &mut self.link {
             Link::Down { due } => *due = at,
-            Link::Up { pull: pull @ Pull::Due { .. }, .. } => *pull = Pull::Due { at },
-            _ => {}
+            Link::Connecting { .. } | Link::Up { .. } => {
+                self.hangs_up = true;
+                self.disconnect(at);
+            }
+            Link::Stopped => {}
         }
     }
 

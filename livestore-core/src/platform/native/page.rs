@@ -37,8 +37,8 @@ pub fn on_page_shown(_callback: impl FnMut() + Send + 'static) -> Listener {
     Listener(())
 }
 
-/// Never calls back natively: nobody here says that the network is back.
-pub fn on_online(_callback: impl FnMut() + Send + 'static) -> Listener {
+/// Never calls back natively: nobody here says that the network is another one.
+pub fn on_network_changed(_callback: impl FnMut() + Send + 'static) -> Listener {
     Listener(())
 }
 

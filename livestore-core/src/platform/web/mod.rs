@@ -49,7 +49,7 @@ pub use lock::{LockGuard, is_held, lock_exclusive, try_lock};
 pub use net::{open_socket, post, resolve_url, spawn_io};
 pub use opfs::{Storage, data_directory};
 pub use page::{
-    LeaveWarning, Listener, ask_for_persistence, on_online, on_page_hidden, on_page_shown,
+    LeaveWarning, Listener, ask_for_persistence, on_network_changed, on_page_hidden, on_page_shown,
 };
 pub use scope::{LeaderScope, is_worker, launch, worker_main};
 pub use timer::{Timer, after, every, sleep};

@@ -87,10 +87,10 @@ pub fn on_page_shown(mut callback: impl FnMut() + 'static) -> Listener {
     })
 }
 
-/// Calls back when the browser says that there is a network again.
-pub fn on_online(mut callback: impl FnMut() + 'static) -> Listener {
+/// Calls back when the browser says that there is a network again, or none any more.
+pub fn on_network_changed(mut callback: impl FnMut() + 'static) -> Listener {
     let Some((window, _)) = targets() else { return Listener(Local::new(Vec::new())) };
-    listen(&[(window, "online")], move |_event| callback())
+    listen(&[(window.clone(), "online"), (window, "offline")], move |_event| callback())
 }
 
 /// The browser's question before the page is left, while it is on.

@@ -1,12 +1,14 @@
 //! Clients that have seen different things come to the same log and state.
 
+use std::{cell::Cell, rc::Rc};
+
 use livestore_sync::{ConnectionStatus, OnBackendChanged, Outcome};
 
 use super::{
     super::{TRAP, UNTRAP},
     Client, Site, settle, wait,
 };
-use crate::{link::BackendWish, testing::test};
+use crate::{backend::Backend, link::BackendWish, testing::test};
 
 fn two(site: &Site) -> (Client, Client) {
     let client = |number| Client::new(number, site, OnBackendChanged::Reset);
@@ -252,4 +254,27 @@ fn retry_asks_at_once_whatever_the_wait() {
     a.driver().obey(BackendWish::Retry);
     settle(&mut [&mut a]);
     assert_eq!(a.status.as_ref().unwrap().connection, ConnectionStatus::Current);
+}
+
+#[test]
+fn retry_connects_anew_for_a_connection_may_be_dead_and_not_say_so() {
+    let site = Site::new();
+    let dialled = Rc::new(Cell::new(0));
+    let dial = {
+        let dialled = Rc::clone(&dialled);
+        move |_| {
+            dialled.set(dialled.get() + 1);
+            Box::new(site.backend()) as Box<dyn Backend>
+        }
+    };
+    let mut a = Client::dialling(1, Rc::new(dial), OnBackendChanged::Reset);
+    settle(&mut [&mut a]);
+    a.commit(&[1]);
+    assert_eq!(dialled.get(), 1);
+    a.driver().obey(BackendWish::Retry);
+    settle(&mut [&mut a]);
+    assert_eq!(dialled.get(), 2);
+    assert_eq!(a.status.as_ref().unwrap().connection, ConnectionStatus::Current);
+    assert_eq!((a.rows(), a.confirmed()), (vec![1], 1));
+    a.check();
 }
