@@ -87,6 +87,11 @@ impl Requests {
             Ok((status @ (404 | 408 | 425 | 429), _)) => {
                 Err(self.is_lost(&format!("status {status}")))
             }
+            Ok((401 | 403, text)) => {
+                // The payload may no longer be good: another connection asks for another one.
+                self.is_lost(&text);
+                Err(BackendError::Refused(text.into()))
+            }
             Ok((400..500, text)) => Err(BackendError::Refused(text.into())),
             Ok((status, _)) => Err(self.is_lost(&format!("status {status}"))),
             Err(reason) => Err(self.is_lost(&reason)),

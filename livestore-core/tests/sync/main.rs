@@ -171,6 +171,30 @@ fn who_is_not_let_in_says_anew_who_it_is_without_opening_again() {
 }
 
 #[test]
+fn who_is_no_longer_let_in_says_anew_who_it_is_and_loses_nothing() {
+    for over_http in [false, true] {
+        let backend = Backend::start();
+        let renewed = Arc::new(AtomicBool::new(false));
+        let asked = Arc::clone(&renewed);
+        let payload = move || {
+            let token = if asked.load(Ordering::Relaxed) { "right" } else { "old" };
+            async move { Some(serde_json::json!({ "token": token })) }
+        };
+        let sync = match over_http {
+            false => backend.options(),
+            true => http_polling(backend.url().replacen("ws", "http", 1)),
+        };
+        let store = open(options(sync.payload(payload)));
+        confirm(&store, added(1));
+        // The token runs out while the connection stands.
+        renewed.store(true, Ordering::Relaxed);
+        backend.refuses.strangers.store(true, Ordering::Relaxed);
+        confirm(&store, added(2));
+        assert!(store.rejections().is_empty());
+    }
+}
+
+#[test]
 fn a_paused_store_says_nothing_to_the_backend_until_it_is_resumed() {
     let backend = Backend::start();
     let store = open(options(backend.options().paused()));
