@@ -20,6 +20,8 @@ use livestore_sync::wire::{
 use tokio::net::TcpStream;
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async, tungstenite::Message};
 
+const SERVER: &str = env!("CARGO_BIN_EXE_livestore-server");
+
 /// `livestore-server`, killed when dropped.
 pub(crate) struct Process {
     child: Child,
@@ -29,7 +31,18 @@ pub(crate) struct Process {
 
 impl Process {
     pub(crate) fn start(data: &Path) -> Self {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_livestore-server"))
+        Self::start_by(Command::new(SERVER), data)
+    }
+
+    /// The shell does `first`, and then is the server.
+    pub(crate) fn start_after(first: &str, data: &Path) -> Self {
+        let mut shell = Command::new("sh");
+        shell.arg("-c").arg(format!("{first}; exec \"$0\" \"$@\"")).arg(SERVER);
+        Self::start_by(shell, data)
+    }
+
+    fn start_by(mut command: Command, data: &Path) -> Self {
+        let mut child = command
             .args(["--listen", "127.0.0.1:0", "--data"])
             .arg(data)
             .env("NO_COLOR", "1")
