@@ -207,6 +207,8 @@ pub struct SessionNode {
     pub frozen: bool,
     /// The state was damaged and no new one has arrived.
     pub damaged: bool,
+    /// The state is not a leader's: the session folds the log itself.
+    pub folds: bool,
     /// What brings pending commits back; those without effect have none.
     undos: HashMap<UndoKey, Undo>,
     /// Documents as its readers see them.
@@ -226,6 +228,7 @@ impl SessionNode {
             state: State::default(),
             frozen: false,
             damaged: false,
+            folds: false,
             undos: HashMap::new(),
             documents: BTreeMap::new(),
             adopting: BTreeSet::new(),
@@ -277,11 +280,13 @@ impl SessionNode {
                 }
                 Work::Load { snapshot, reapply } => {
                     counts.loads += 1;
+                    self.folds = false;
                     let state = State::from_bytes(&snapshot).ok_or("the snapshot is damaged")?;
                     self.start_from(state, reapply);
                 }
                 Work::Reset { reapply } => {
                     counts.resets += 1;
+                    self.folds = true;
                     self.start_from(State::default(), reapply);
                 }
                 Work::Document(document) => {

@@ -196,9 +196,11 @@ impl Driver {
         self.machine.poll_timeout()
     }
 
-    /// Writes what waits, as one group or one merge; false if nothing does.
+    /// Writes what waits, as one merge and one group; false if nothing does. However much comes from the backend, what
+    /// sessions push has its turn.
     pub(crate) fn write(&mut self, now: Duration) -> bool {
-        self.write_merge(now) || self.write_group(now)
+        let merged = self.write_merge(now);
+        self.write_group(now) || merged
     }
 
     fn write_group(&mut self, now: Duration) -> bool {

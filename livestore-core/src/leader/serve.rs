@@ -1,7 +1,7 @@
 //! The leader's thread: wait for the lock, open, then take what arrives until told to stop.
 //!
 //! Everything that has arrived is taken before a group is written, so a burst of commits becomes one transaction; and
-//! all pages that there is room for before a merge is.
+//! all pages that there is room for before a merge is. After each merge a group has its turn.
 //! Whoever tells it to stop may have posted just before; that is still taken.
 
 use std::{
@@ -35,6 +35,9 @@ const IDLE: Duration = Duration::from_secs(60);
 
 /// The shortest: what was due was looked at just before, and what could not be done then waits for something else.
 const NAP: Duration = Duration::from_millis(20);
+
+/// How often it takes and writes before it looks whether it is told to stop: a backend may have a long log.
+const ROUNDS: u32 = 4;
 
 /// Runs the leader of a store whose schema is one of `S`: the entry that a worker or thread is started with.
 pub fn run<S: SchemaSet>(scope: LeaderScope) -> LocalBoxFuture<'static, ()> {
@@ -154,15 +157,15 @@ enum Next {
 
 impl Serving {
     async fn serve(&mut self, mut stopped: impl Future<Output = ()> + Unpin) {
-        self.work();
+        let mut more = self.work();
         loop {
-            match self.next(&mut stopped).await {
+            match self.next(more, &mut stopped).await {
                 Next::Frame(frame) => self.take(&frame),
                 Next::Heard(message) => self.driver.hear(now(), message),
                 Next::Time => {}
                 Next::Stop => break,
             }
-            self.work();
+            more = self.work();
             if let Some(ended) = self.driver.ended() {
                 return self.hand_over(ended);
             }
@@ -188,10 +191,14 @@ impl Serving {
         }
     }
 
-    /// Waits for whatever comes first.
-    async fn next(&mut self, stopped: &mut (impl Future<Output = ()> + Unpin)) -> Next {
+    /// Waits for whatever comes first; not at all if there is `more` to do.
+    async fn next(&mut self, more: bool, stopped: &mut (impl Future<Output = ()> + Unpin)) -> Next {
         let due = self.driver.poll_timeout();
-        let patience = due.map_or(IDLE, |due| due.saturating_sub(now()).max(NAP));
+        let patience = match due {
+            _ if more => Duration::ZERO,
+            Some(due) => due.saturating_sub(now()).max(NAP),
+            None => IDLE,
+        };
         let room = self.driver.has_room_for_pages();
         let wake = pin!(sleep(patience));
         let heard = pin!(match &mut self.courier {
@@ -221,23 +228,24 @@ impl Serving {
         }
     }
 
-    /// Takes everything that has arrived, then writes until nothing waits.
-    fn work(&mut self) {
+    /// Takes everything that has arrived, and writes what waits, again and again; whether something may still wait.
+    fn work(&mut self) -> bool {
         // What a leader that has ended would take would be lost.
-        while self.driver.ended().is_none() {
+        for _ in 0..ROUNDS {
             while self.driver.ended().is_none()
                 && let Ok(frame) = self.inbox.try_recv()
             {
                 self.take(&frame);
             }
             if self.driver.ended().is_some() {
-                return;
+                return false;
             }
             self.talk();
             if !self.write() {
-                return;
+                return false;
             }
         }
+        true
     }
 
     fn talk(&mut self) {
@@ -337,4 +345,17 @@ impl Serving {
 
 fn now() -> Duration {
     Duration::from_millis(now_ms())
+}
+
+/// A leader's life from its opening until `stopped`, with a backend that a test gives.
+#[cfg(test)]
+pub(super) async fn serve_dialling<S: SchemaSet>(
+    config: &LeaderConfig,
+    dial: super::courier::Dial,
+    stopped: impl Future<Output = ()> + Unpin,
+) -> Result<(), OpenFailure> {
+    let mut serving = lead::<S>(config).await?;
+    serving.courier = Some(Courier::with(dial, false, &serving.posts));
+    serving.serve(stopped).await;
+    Ok(())
 }

@@ -69,6 +69,11 @@ pub enum ClusterAction {
         /// Stops.
         paused: bool,
     },
+    /// A client is told that its network has changed.
+    Retry {
+        /// Whose.
+        client: u8,
+    },
     /// Every connection to the backend ends; it comes back, or stays away.
     Restart {
         /// Comes back.
@@ -154,6 +159,7 @@ impl ClusterWeather {
             }
             39..=41 => ClusterAction::Pause { client, paused: rng.chance(30) },
             42 | 43 => ClusterAction::Settle,
+            54 | 55 => ClusterAction::Retry { client },
             _ => {
                 let world = &cluster.clients()[at].world;
                 let action = self.client.next(rng, world.leads(), world.links().len());

@@ -157,6 +157,11 @@ impl Cluster {
                 self.clients[client].world.pause_backend(paused);
                 return self.after(client);
             }
+            ClusterAction::Retry { client } => {
+                let client = at(client);
+                self.clients[client].world.retry_backend();
+                return self.after(client);
+            }
             ClusterAction::Restart { up } => {
                 self.backend.up = up;
                 self.backend.restart();

@@ -374,10 +374,8 @@ impl World {
                 if let Some(at) = at {
                     let node = &mut self.sessions[at];
                     node.receive(self.now, message, self.mutation, &mut self.counts)?;
-                    let leader = self.leader.as_ref().map(|leader| leader.schema);
-                    let folds_itself = leader != Some(node.schema);
                     while let Some(settled) = node.machine.poll_settled() {
-                        if folds_itself && node.damaged {
+                        if node.folds && node.damaged {
                             // What the log contradicts is in the way of its fold.
                             self.ledger.gave_way(&settled);
                         }

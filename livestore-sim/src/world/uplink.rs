@@ -41,6 +41,14 @@ impl World {
         }
     }
 
+    /// Connects anew.
+    pub(crate) fn retry_backend(&mut self) {
+        if let Some(leader) = &mut self.leader {
+            leader.machine.retry_backend();
+            self.poll_leader();
+        }
+    }
+
     /// Takes what the driver heard of the backend.
     pub(crate) fn hear(&mut self, message: FromBackend) {
         if let Some(leader) = &mut self.leader {

@@ -86,7 +86,9 @@ pub(super) enum Link {
 impl Upstream {
     /// Stops talking to the backend, or goes on. What is under way counts as lost.
     pub(crate) fn pause(&mut self, paused: bool) {
-        self.paused = paused;
+        if std::mem::replace(&mut self.paused, paused) == paused {
+            return;
+        }
         if !matches!(self.link, Link::Stopped | Link::Down { .. }) {
             self.hangs_up = true;
             self.disconnect(Duration::ZERO);
@@ -129,7 +131,8 @@ impl Upstream {
     /// Forgets the connection and what was asked over it; the next one is due then.
     pub(super) fn disconnect(&mut self, due: Duration) {
         self.link = Link::Down { due };
-        self.in_flight = None;
+        self.has_all = false;
+        self.push_failed();
     }
 
     pub(super) fn next_connect(&mut self, now: Duration) -> Option<ToBackend> {
@@ -160,6 +163,8 @@ impl Upstream {
             Link::Down { .. } if self.paused => None,
             Link::Down { due } => Some(*due),
             Link::Connecting { give_up, .. } => Some(*give_up),
+            // It is asked for once the storage has taken what was decided.
+            Link::Up { pull: Pull::Due { .. }, .. } if self.is_deciding() => None,
             Link::Up { pull, .. } => Some(pull.due()),
         }
     }

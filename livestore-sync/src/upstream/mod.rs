@@ -74,6 +74,10 @@ pub(crate) struct Upstream {
     remaining: u64,
     in_flight: Option<InFlight>,
     blame: Option<Blame>,
+    /// The backend's end was read over this connection, and nothing says that there is more since.
+    has_all: bool,
+    /// How many bytes a push may have; less after one that found no answer, as a slow line may need smaller ones.
+    push_bytes: usize,
     /// Where the log stood when the backend last said that it was ahead.
     ahead_at: Option<u64>,
     /// Commits, by one of their events, that the backend does not take, and why; the next pull has the last word.
@@ -106,6 +110,8 @@ impl Upstream {
             remaining: 0,
             in_flight: None,
             blame: None,
+            has_all: false,
+            push_bytes: usize::MAX,
             ahead_at: None,
             refused: BTreeMap::new(),
             underway: None,
@@ -138,7 +144,8 @@ impl Upstream {
             Link::Stopped => ConnectionStatus::Stopped,
             _ if self.paused => ConnectionStatus::Paused,
             Link::Down { .. } | Link::Connecting { .. } => ConnectionStatus::Offline,
-            Link::Up { pull, .. } if pull.is_current() => ConnectionStatus::Current,
+            // Asking again from time to time is no news.
+            Link::Up { .. } if self.has_all => ConnectionStatus::Current,
             Link::Up { .. } => ConnectionStatus::CatchingUp,
         };
         let behind = self.received - self.confirmed.number + self.remaining;
@@ -182,12 +189,14 @@ impl Upstream {
 
     /// When to poll again though nothing has happened.
     pub(crate) fn poll_timeout(&self) -> Option<Duration> {
-        let due = self.next_due()?;
-        let due = match &self.in_flight {
-            Some(in_flight) => due.min(in_flight.give_up),
-            None => due,
-        };
+        let push = self.in_flight.as_ref().map(|in_flight| in_flight.give_up);
+        let due = self.next_due().into_iter().chain(push).min()?;
         Some(self.clock.at(due))
+    }
+
+    /// Whether something waits to be written before the backend can be asked.
+    fn is_deciding(&self) -> bool {
+        self.underway.is_some() || self.decision.is_some()
     }
 
     fn next_number(&mut self) -> u64 {

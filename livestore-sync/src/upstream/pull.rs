@@ -50,8 +50,9 @@ impl Upstream {
         matches!(&self.link, Link::Up { pull, .. } if pull.is(number))
     }
 
-    /// Asks anew then; what was being read is not waited for.
+    /// Asks anew then; what was being read is not waited for. There is something to learn.
     pub(super) fn pull_at(&mut self, at: Duration) {
+        self.has_all = false;
         if let Link::Up { pull, .. } = &mut self.link {
             *pull = Pull::Due { at };
         }
@@ -59,7 +60,7 @@ impl Upstream {
 
     pub(super) fn next_pull(&mut self, now: Duration) -> Option<ToBackend> {
         let Link::Up { pull: Pull::Due { at }, limits, .. } = &self.link else { return None };
-        if *at > now || self.underway.is_some() || self.decision.is_some() {
+        if *at > now || self.is_deciding() {
             return None;
         }
         let (after, backend, live) = match &self.identity {
@@ -79,14 +80,14 @@ impl Upstream {
     }
 
     pub(super) fn expire_pull(&mut self, now: Duration) {
-        match &self.link {
-            Link::Up { pull: Pull::Reading { give_up, .. }, .. } if *give_up <= now => {
+        let Link::Up { pull, .. } = &mut self.link else { return };
+        match *pull {
+            Pull::Reading { give_up, .. } if give_up <= now => {
                 let wait = self.retry.failed("the backend did not answer a pull");
                 self.pull_at(now + wait);
             }
-            Link::Up { pull: Pull::Current { again, .. }, .. } if *again <= now => {
-                self.pull_at(now);
-            }
+            // As far as anybody knows there is nothing to learn.
+            Pull::Current { again, .. } if again <= now => *pull = Pull::Due { at: now },
             _ => {}
         }
     }
@@ -158,6 +159,7 @@ impl Upstream {
 
     fn note_read(&mut self, now: Duration, number: u64, ends: bool) {
         let live = self.backend_limits().is_some_and(|limits| limits.live);
+        self.has_all = ends;
         let Link::Up { pull, .. } = &mut self.link else { return };
         if ends {
             let again = now + if live { self.limits.refresh } else { self.limits.poll };

@@ -18,6 +18,12 @@ pub(super) struct InFlight {
     pub(super) give_up: Duration,
 }
 
+impl InFlight {
+    fn bytes(&self) -> usize {
+        self.commits.iter().map(Commit::bytes).sum()
+    }
+}
+
 /// Commits of which one was refused without a word: they go one by one until it is found.
 #[derive(Clone, Debug)]
 pub(super) struct Blame {
@@ -51,7 +57,7 @@ impl Upstream {
         Some(ToBackend::Push { push, batch })
     }
 
-    /// As many whole commits as fit, at least one; of a first one that does not fit as many events as do.
+    /// As many whole commits as fit (and as a slow line takes), at least one; of a first one that does not fit as many events as do.
     fn next_batch(&self, limits: &BackendLimits) -> Vec<Commit> {
         let alone = self.blame.is_some();
         let (mut events, mut bytes) = (0, 0);
@@ -59,7 +65,8 @@ impl Upstream {
         for commit in &self.pending {
             events += commit.events().len();
             bytes += commit.bytes();
-            if events > limits.batch_events || bytes > limits.batch_bytes {
+            let slow = bytes > self.push_bytes && !commits.is_empty();
+            if slow || events > limits.batch_events || bytes > limits.batch_bytes {
                 break;
             }
             commits.push(commit.clone());
@@ -86,9 +93,16 @@ impl Upstream {
 
     pub(super) fn expire_push(&mut self, now: Duration) {
         if self.in_flight.as_ref().is_some_and(|in_flight| in_flight.give_up <= now) {
-            self.in_flight = None;
+            self.push_failed();
             let wait = self.retry.failed("the backend did not answer a push");
             self.pull_at(now + wait);
+        }
+    }
+
+    /// A push that is under way is not waited for any more. The next one is half as large, until one is answered.
+    pub(super) fn push_failed(&mut self) {
+        if let Some(in_flight) = self.in_flight.take() {
+            self.push_bytes = in_flight.bytes() / 2;
         }
     }
 
@@ -98,7 +112,10 @@ impl Upstream {
 
     /// The batch is in the backend's log: that is its echo, unless a page has brought it already.
     pub(super) fn on_pushed(&mut self, number: u64) {
-        let Some(InFlight { parent, commits, .. }) = self.answered(number) else { return };
+        let Some(in_flight) = self.answered(number) else { return };
+        // What a line has taken, it may take twice.
+        self.push_bytes = self.push_bytes.max(in_flight.bytes().saturating_mul(2));
+        let InFlight { parent, commits, .. } = in_flight;
         self.retry.succeeded();
         self.ahead_at = None;
         if let Some(blame) = &mut self.blame {
@@ -115,7 +132,11 @@ impl Upstream {
     }
 
     pub(super) fn on_not_pushed(&mut self, now: Duration, number: u64, failure: &Failure) {
-        let Some(InFlight { parent, commits, .. }) = self.answered(number) else { return };
+        let Some(in_flight) = self.answered(number) else { return };
+        if matches!(failure, Failure::Unavailable { .. }) {
+            self.push_bytes = in_flight.bytes() / 2;
+        }
+        let InFlight { parent, commits, .. } = in_flight;
         match failure {
             Failure::Changed => self.compare(now),
             Failure::ServerAhead { .. } => {

@@ -263,6 +263,128 @@ fn paused_it_hangs_up_and_says_so() {
     assert!(matches!(leader.poll_backend(at(100_000)), Some(ToBackend::Connect { .. })));
 }
 
+fn connection(leader: &Leader) -> ConnectionStatus {
+    leader.backend_status().expect("there is a backend").connection
+}
+
+#[test]
+fn resuming_what_is_not_paused_changes_nothing() {
+    let (mut leader, log) = leader(&[], 1);
+    connect(&mut leader, &log, 0, BackendLimits::PLAIN, &[]);
+    leader.pause_backend(false);
+    assert_eq!(leader.poll_backend(at(1)), None);
+    assert_eq!(connection(&leader), ConnectionStatus::Current);
+}
+
+#[test]
+fn a_retry_connects_anew_though_the_connection_seems_to_stand() {
+    let (mut leader, log) = leader(&[], 1);
+    connect(&mut leader, &log, 0, BackendLimits::PLAIN, &[]);
+    leader.retry_backend();
+    assert_eq!(connection(&leader), ConnectionStatus::Offline);
+    assert_eq!(leader.poll_backend(at(1)), Some(ToBackend::Disconnect));
+    let Some(ToBackend::Connect { connection: first }) = leader.poll_backend(at(1)) else {
+        panic!("a connection was expected");
+    };
+    // Also one that is being made: it says who this was.
+    leader.retry_backend();
+    assert_eq!(leader.poll_backend(at(2)), Some(ToBackend::Disconnect));
+    let Some(ToBackend::Connect { connection: second }) = leader.poll_backend(at(2)) else {
+        panic!("another connection was expected");
+    };
+    assert!(second > first);
+    let lost = FromBackend::Lost { connection: first, reason: "given up".into() };
+    hear(&mut leader, &log, 2, lost);
+    assert_eq!(leader.poll_backend(at(2)), None);
+    leader.pause_backend(true);
+    leader.retry_backend();
+    assert_eq!(leader.poll_backend(at(3)), Some(ToBackend::Disconnect));
+    assert_eq!(leader.poll_backend(at(99_999)), None, "it is paused");
+}
+
+#[test]
+fn asking_again_from_time_to_time_is_no_news() {
+    let (mut leader, mut log) = leader(&[], 1);
+    let polled = BackendLimits { live: false, ..BackendLimits::PLAIN };
+    connect(&mut leader, &log, 0, polled, &[]);
+    merge(&mut leader, &mut log, 0);
+    let mut now = 0;
+    let mut ask = |leader: &mut Leader| {
+        now += 6000;
+        (pull(leader, now).0, now)
+    };
+    for _ in 0..3 {
+        let (number, now) = ask(&mut leader);
+        assert_eq!(connection(&leader), ConnectionStatus::Current);
+        hear(&mut leader, &log, now, FromBackend::Page { pull: number, page: page(0, &[]) });
+        assert_eq!(connection(&leader), ConnectionStatus::Current);
+    }
+    // There is more than this page.
+    let (number, now) = ask(&mut leader);
+    let first = Page { remaining: 1, ..page(0, &[foreign(1)]) };
+    hear(&mut leader, &log, now, FromBackend::Page { pull: number, page: first });
+    assert_eq!(connection(&leader), ConnectionStatus::CatchingUp);
+    hear(&mut leader, &log, now, FromBackend::Page { pull: number, page: page(1, &[foreign(2)]) });
+    assert_eq!(connection(&leader), ConnectionStatus::Current);
+    merge(&mut leader, &mut log, now);
+    // It fails.
+    let (number, now) = ask(&mut leader);
+    let failure = Failure::Unavailable { reason: "no".into() };
+    hear(&mut leader, &log, now, FromBackend::NotPulled { pull: number, failure });
+    assert_eq!(connection(&leader), ConnectionStatus::CatchingUp);
+}
+
+#[test]
+fn nothing_is_due_while_the_storage_takes_no_decision() {
+    let (mut leader, mut log) = leader(&[], 1);
+    connect(&mut leader, &log, 0, BackendLimits::PLAIN, &[foreign(1), foreign(2)]);
+    merge(&mut leader, &mut log, 0);
+    // The backend has lost all of it; it is asked, compared, and the log is to be reset.
+    leader.retry_backend();
+    assert_eq!(leader.poll_backend(at(1)), Some(ToBackend::Disconnect));
+    let other = |after: u64| FromBackend::Page { pull: after, page: page(0, &[]) };
+    let Some(ToBackend::Connect { connection }) = leader.poll_backend(at(1)) else {
+        panic!("a connection was expected");
+    };
+    hear(&mut leader, &log, 1, FromBackend::Connected { connection, limits: BackendLimits::PLAIN });
+    for _ in 0..2 {
+        let (number, _) = pull(&mut leader, 1);
+        hear(&mut leader, &log, 1, other(number));
+    }
+    assert!(leader.next_merge(at(1)).is_some(), "the log is reset");
+    leader.finish(at(1), Err("disk full".into()));
+    assert_eq!(leader.poll_backend(at(2)), None);
+    let due = leader.poll_timeout().expect("the storage is tried again");
+    assert_eq!(due, at(1001));
+}
+
+#[test]
+fn a_push_that_finds_no_answer_is_halved_until_one_does() {
+    let commits: Vec<Commit> = (1..=16).map(|n| commit(1, n, n)).collect();
+    let (mut leader, mut log) = leader(&commits, 1);
+    connect(&mut leader, &log, 0, BackendLimits::PLAIN, &[]);
+    merge(&mut leader, &mut log, 0);
+    let mut now = 0;
+    let mut sizes = Vec::new();
+    for _ in 0..6 {
+        let (_, batch) = push(&mut leader, now);
+        sizes.push(batch.commits.len());
+        // Nobody answers; then the pull finds that nothing has come.
+        now += 30_000;
+        assert_eq!(leader.poll_backend(at(now)), None);
+        now += 30_000;
+        let (number, _) = pull(&mut leader, now);
+        hear(&mut leader, &log, now, FromBackend::Page { pull: number, page: page(0, &[]) });
+    }
+    for _ in 0..3 {
+        let (number, batch) = push(&mut leader, now);
+        sizes.push(batch.commits.len());
+        hear(&mut leader, &log, now, FromBackend::Pushed { push: number });
+        merge(&mut leader, &mut log, now);
+    }
+    assert_eq!(sizes, [16, 8, 4, 2, 1, 1, 1, 2, 4]);
+}
+
 #[test]
 fn an_event_without_an_id_gets_the_same_one_everywhere_and_none_of_ours() {
     let pulled = |number, id, args| Event::pulled(number, id, ("c", "s"), "v1.Happened", args);

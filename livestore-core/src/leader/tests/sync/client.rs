@@ -47,7 +47,7 @@ impl Site {
 }
 
 pub(super) struct Client {
-    config: LeaderConfig,
+    pub(super) config: LeaderConfig,
     /// Where the files are, until the client is gone.
     _directory: TempDir,
     dial: Dial,
