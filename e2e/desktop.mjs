@@ -250,9 +250,9 @@ class Desktop {
     return join(this.#folder, "data");
   }
 
-  /** Opens the app; on the test's own data, unless told otherwise. */
-  async tab(data = this.data) {
-    const window = new Window("--data", data);
+  /** Opens the app; on the test's own data, unless told otherwise, and with more arguments, if there are any. */
+  async tab(data = this.data, ...more) {
+    const window = new Window("--data", data, ...more);
     this.#windows.push(window);
     return window;
   }

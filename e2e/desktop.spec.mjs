@@ -2,11 +2,14 @@
 // todomvc.spec.mjs, which runs against its window, too.
 
 import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import { eventually } from "./browser.mjs";
+import { promisify } from "node:util";
+import { env, eventually, withBrowsers } from "./browser.mjs";
 import { withDesktop } from "./desktop.mjs";
+import { SyncServer } from "./server.mjs";
 import { StorePage } from "./store.mjs";
 
 const [MILK, BREAD, EGGS] = ["buy milk", "bake bread", "boil eggs"];
@@ -78,3 +81,50 @@ test("a directory that can't be written is a view that names it", withDesktop(as
   assert.ok(text.includes(file), text);
   await eventually(async () => assert.equal(await window.evaluate(() => document.readyState), "complete"));
 }));
+
+/** Runs the client that has no user interface, and returns what it prints. */
+const notes = async (desktop, server, ...args) => {
+  const list = ["--dir", join(desktop.data, "notes"), "--server", server.sync, "--store", "shared"];
+  const { stdout } = await promisify(execFile)(env("E2E_NOTES"), [...list, ...args]);
+  return stdout;
+};
+
+test("a window, a page and a program without either edit one list, without the server, too", withDesktop((desktop, t) =>
+  withBrowsers(1, async ([browser]) => {
+    browser.expectConsole(/WebSocket connection to '.*' failed/);
+    const server = await SyncServer.start();
+    try {
+      const window = new StorePage(await desktop.tab(desktop.data, "--store", "shared", "--server", server.sync));
+      await window.ready();
+      const page = await StorePage.open(browser, server.page());
+      const converge = async (...expected) => {
+        for (const client of [window, page]) {
+          await client.shows(...expected);
+          await client.syncs("synced");
+        }
+        const list = expected.map((text) => (text.startsWith("[x]") ? text : `[ ] ${text}`));
+        assert.deepEqual((await notes(desktop, server, "list")).trim().split("\n"), list);
+      };
+      await window.add(MILK);
+      await page.shows(MILK);
+      await page.add(BREAD);
+      await window.shows(MILK, BREAD);
+      assert.match(await notes(desktop, server, "add", EGGS), /^confirmed/m);
+      await converge(MILK, BREAD, EGGS);
+
+      await server.stop();
+      await window.toggle(0);
+      await window.add("from the window");
+      await page.toggle(1);
+      await page.add("from the page");
+      assert.match(await notes(desktop, server, "--timeout", "1", "add", "from nowhere"), /^pending/m);
+      await window.syncs("offline · 2 pending");
+      await window.page.screenshot({ path: join("test-results", "desktop-offline.png") });
+      await server.start();
+      await notes(desktop, server, "--timeout", "30", "status");
+      await converge(`[x] ${MILK}`, `[x] ${BREAD}`, EGGS, "from the window", "from the page", "from nowhere");
+    } finally {
+      await server.remove();
+    }
+  })(t),
+));

@@ -5,7 +5,8 @@
 //! tests learn everything they need from the environment: `E2E_URL` (the app as the tests need it), `E2E_APP` (the name of
 //! its site), `E2E_SITES` (the folder of all sites, for tests that alter a copy), `E2E_SHIPPED` (the site of the app as
 //! users get it), `E2E_HYDRATE_URL` (the page that a server renders, if it is built), `E2E_SERVER` (the sync server's
-//! program), `E2E_GUARDED` (that of its example), `CHROMIUM`, `FIREFOX`, and `E2E_DESKTOP` (the desktop app's program).
+//! program), `E2E_GUARDED` (that of its example), `CHROMIUM`, `FIREFOX`, and for the desktop `E2E_DESKTOP` (the app's
+//! program) and `E2E_NOTES` (that of a client without a user interface).
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -27,6 +28,8 @@ const TESTING: &str = "testing";
 const NEXT_VERSION: &str = "extra-column";
 /// The sync server's example that refuses events.
 const GUARDED: &str = "guarded";
+/// The client without a user interface.
+const NOTES: &str = "notes";
 /// What makes the Dioxus app one for the desktop that tests can drive, as features of the workspace.
 pub(crate) const DESKTOP_FEATURES: &str =
     "--features=todomvc-dioxus/desktop,todomvc-dioxus/testing";
@@ -166,13 +169,26 @@ fn node_tests(
 ///
 /// The features of the whole workspace are in force, so that the build shares its dependencies with the other tests'.
 pub(crate) fn desktop(workspace: &Workspace, filter: Option<&str>) -> Result<()> {
+    let browser =
+        browser::find().context("there is no Chromium: `cargo xtask setup` installs it")?;
     let mut cargo = workspace.cargo();
-    shell::run(cargo.args(["build", "--workspace", "--bin", DIOXUS, DESKTOP_FEATURES]))?;
-    let program = workspace.program(DIOXUS);
+    cargo.args(["build", "--workspace", "--bin", DIOXUS, "--bin", NOTES, DESKTOP_FEATURES]);
+    shell::run(&mut cargo)?;
+    let (site, _) = tested(DEMO);
+    if !workspace.sites().join(&site).exists() {
+        build_tested(workspace, DEMO)?;
+    }
     let mut screen = Command::new("xvfb-run");
     screen.args(["--auto-servernum", "--server-args=-screen 0 1280x1024x24", "node"]);
     let mut tests = node_tests(screen, workspace, filter, &DESKTOP_SPECS);
-    shell::run(tests.env("E2E_DESKTOP", program))
+    tests
+        .envs(servers(workspace)?)
+        .env("E2E_DESKTOP", workspace.program(DIOXUS))
+        .env("E2E_NOTES", workspace.program(NOTES))
+        .env("E2E_SITES", workspace.sites())
+        .env("E2E_APP", site)
+        .env("CHROMIUM", browser);
+    shell::run(&mut tests)
 }
 
 /// The files about Chromium, in name order.
