@@ -89,7 +89,7 @@ impl Questions {
         Some(waiting.asked)
     }
 
-    fn expect(&self, number: u64) -> oneshot::Receiver<Result<Said, String>> {
+    fn note_asked(&self, number: u64) -> oneshot::Receiver<Result<Said, String>> {
         let (answer, answered) = oneshot::channel();
         locked(&self.0).answers.insert(number, answer);
         answered
@@ -111,7 +111,7 @@ impl Shared {
         let deadline = now() + PATIENCE;
         while now() < deadline {
             let number = self.questions.number().ok_or(NotAnswered::Closed)?;
-            let answered = self.questions.expect(number);
+            let answered = self.questions.note_asked(number);
             self.put(number, ask.clone());
             match select(answered, pin!(sleep(AGAIN))).await {
                 Either::Left((Ok(said), _)) => return said.map_err(NotAnswered::Log),
